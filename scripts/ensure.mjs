@@ -14,7 +14,7 @@ const isFresh = existsSync(marker) && statSync(marker).mtimeMs >= statSync(root 
 const wanted = Object.keys(JSON.parse(readFileSync(root + 'package.json', 'utf8')).devDependencies)
 if (!isFresh && !wanted.every((name) => existsSync(`${root}node_modules/${name}/package.json`))) {
   console.error('installing development tools (once) …')
-  const done = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error'], {
+  const done = spawnSync('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error'], {
     cwd: root,
     stdio: ['ignore', 2, 2],
   })
