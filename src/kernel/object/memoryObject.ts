@@ -49,7 +49,19 @@ export interface ObjectMapping {
   readonly isSharedWritable: boolean
 }
 
-let lastObjectId = 0
+/** The objects of one system, by the number that a frame's owner field holds. */
+export class ObjectTable {
+  readonly byId = new Map<number, MemoryObject>()
+  #lastId = 0
+  enter(object: MemoryObject): number {
+    this.byId.set(++this.#lastId, object)
+    return this.#lastId
+  }
+  /** The object is gone: it has no page and no mapping left. */
+  remove(object: MemoryObject): void {
+    this.byId.delete(object.id)
+  }
+}
 
 /** Every field is set here, in one order; `id` names the object in the frame array's owner field. */
 export class MemoryObject {
@@ -64,14 +76,14 @@ export class MemoryObject {
   /** Bytes; a page wholly beyond is not part of the object. Infinity where the pager has no end. */
   sizeBytes: number
 
-  constructor(pager: PagerOps, backing: object | null, sizeBytes: number) {
-    this.id = ++lastObjectId
+  constructor(table: ObjectTable, pager: PagerOps, backing: object | null, sizeBytes: number) {
     this.pager = pager
     this.backing = backing
     this.refs = 1
     this.pages = new RadixTree()
     this.mappings = new Set()
     this.sizeBytes = sizeBytes
+    this.id = table.enter(this)
   }
 
   /** The resident page at `pgoff`, whatever its state, or -1. */
