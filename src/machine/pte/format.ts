@@ -1,0 +1,158 @@
+// What the kernel and the walker know of a page-table entry, whatever the processor's format.
+
+import { kassert, PAGE_SHIFT } from '../../base/index.ts'
+
+// Flags of a present entry, the same for all formats.
+//
+//    9     8       7     6     5        4      3    2    1     0
+//  +-----+-------+-----+-----+--------+------+----+----+-----+----+
+//  |VALID|MANAGED|WIRED|DIRTY|ACCESSED|GLOBAL|USER|EXEC|WRITE|READ|
+//  +-----+-------+-----+-----+--------+------+----+----+-----+----+
+export const F_READ = 1
+export const F_WRITE = 2
+export const F_EXEC = 4
+export const F_USER = 8
+export const F_GLOBAL = 16
+export const F_ACCESSED = 32
+export const F_DIRTY = 64
+export const F_WIRED = 128
+export const F_MANAGED = 256
+export const F_VALID = 512
+
+/** For traces and panels, by bit number. */
+export const FLAG_NAMES: readonly string[] = [
+  'read',
+  'write',
+  'exec',
+  'user',
+  'global',
+  'accessed',
+  'dirty',
+  'wired',
+  'managed',
+  'valid',
+]
+
+// Software (non-present) entries, the same for all formats (DESIGN.md, decision 5).
+//
+//   63    52 51                                12 11    7   6   5     1   0
+//  +--------+------------------------------------+-------+-----+-------+---+
+//  |  zero  |  value: page index, swap slot, …   | kind  |file | zero  | 0 |
+//  +--------+------------------------------------+-------+-----+-------+---+
+//  file = 1: a file entry, kind is zero.  file = 0: bits 7-11 number the kind.
+export const SOFT_NONE = 0
+export const SOFT_SWAP = 1
+export const SOFT_GUARD = 2
+export const SOFT_UFFD_WP = 3
+/** Kinds with numbers of their own are 0 … 31. */
+export const SOFT_KINDS = 32
+/** A file entry: told by bit 6, not by a number in bits 7-11. */
+export const SOFT_FILE = 32
+/** Values are below this. */
+export const SOFT_VALUE_LIMIT = 2 ** 40
+
+const SOFT_FILE_BIT = 1 << 6
+
+/** Bytes an entry of level 0, 1, 2, 3 maps. */
+export const LEVEL_BYTES: readonly number[] = [2 ** 12, 2 ** 21, 2 ** 30, 2 ** 39]
+/** Frames an entry of level 0, 1, 2, 3 maps. */
+export const LEVEL_FRAMES: readonly number[] = [1, 2 ** 9, 2 ** 18, 2 ** 27]
+
+/**
+ * One processor's page-table format: 8-byte entries, 512 to a table, levels of 9 bits above a 12-bit offset.
+ *
+ * An entry is two 32-bit words `(lo, hi)`, signed or unsigned. Level 0 entries map 4 KiB, level 1 2 MiB, level 2 1 GiB.
+ * What `encode…` answers stands in `lo` and `hi`, borrowed until the next call.
+ */
+export interface PteFormat {
+  readonly name: string
+  /** Levels of tables; the root has level `levels - 1`. */
+  readonly levels: number
+  /** Bits of a virtual address, the sign included. */
+  readonly vaBits: number
+  readonly entriesPerTable: number
+  /** Highest level at which an entry may be a leaf. */
+  readonly maxLeafLevel: number
+  lo: number
+  hi: number
+
+  isValid(lo: number, hi: number): boolean
+  /** Of a valid entry without reserved bits: does it map memory, or point to a table? */
+  isLeaf(lo: number, hi: number, level: number): boolean
+  /** Is the valid entry an encoding that the processor refuses with a page fault? */
+  hasReservedBits(lo: number, hi: number, level: number): boolean
+  /** Frame of the mapped memory, or of the next table. */
+  pfnOf(lo: number, hi: number): number
+  /** F_… of a leaf; 0 when it is not valid. */
+  flagsOf(lo: number, hi: number, level: number): number
+  /** F_READ, F_WRITE, F_EXEC, F_USER as far as a table entry lets them through. */
+  allowedBelow(lo: number, hi: number): number
+  /** A leaf. At least one of F_READ, F_WRITE, F_EXEC; F_WRITE brings F_READ with it. */
+  encodeLeaf(pfn: number, flags: number, level: number): void
+  encodeTable(pfn: number): void
+
+  /** The low word with the accessed flag set. */
+  withAccessed(lo: number): number
+  /** The low word of a writable leaf with the dirty flag set. */
+  withDirty(lo: number): number
+  /** The low word of a table entry after a walk has passed through it. */
+  withTableAccessed(lo: number): number
+
+  /** `kind` is SOFT_…; `value` is below 2^40. SOFT_NONE with value 0 is the empty entry, two zero words. */
+  encodeSoftware(kind: number, value: number): void
+  softwareKind(lo: number, hi: number): number
+  softwareValue(lo: number, hi: number): number
+
+  /** Index of `va` in its table of that level. */
+  indexAt(va: number, level: number): number
+  isCanonical(va: number): boolean
+}
+
+/** What all formats share: geometry, and the software entries. */
+export abstract class PteBase {
+  readonly name: string
+  readonly levels: number
+  readonly vaBits: number
+  readonly entriesPerTable = 512
+  readonly maxLeafLevel: number
+  lo = 0
+  hi = 0
+  readonly #halfBytes: number
+
+  constructor(name: string, levels: number, maxLeafLevel: number) {
+    this.name = name
+    this.levels = levels
+    this.maxLeafLevel = maxLeafLevel
+    this.vaBits = PAGE_SHIFT + 9 * levels
+    this.#halfBytes = 2 ** (this.vaBits - 1)
+  }
+
+  encodeSoftware(kind: number, value: number): void {
+    kassert(kind >= 0 && kind <= SOFT_FILE, 'a software entry has a known kind')
+    kassert(value >= 0 && value < SOFT_VALUE_LIMIT, 'a software entry holds 40 bits')
+    kassert(kind !== SOFT_NONE || value === 0, 'an empty entry has no value')
+    const tag = kind === SOFT_FILE ? SOFT_FILE_BIT : kind << 7
+    this.lo = tag | ((value & 0xfffff) << 12)
+    this.hi = Math.floor(value / 0x100000) | 0
+  }
+  softwareKind(lo: number, _hi: number): number {
+    return (lo & SOFT_FILE_BIT) !== 0 ? SOFT_FILE : (lo >>> 7) & 31
+  }
+  softwareValue(lo: number, hi: number): number {
+    return (hi & 0xfffff) * 0x100000 + (lo >>> 12)
+  }
+
+  indexAt(va: number, level: number): number {
+    return Math.floor(va / LEVEL_BYTES[level]!) & 0x1ff
+  }
+  isCanonical(va: number): boolean {
+    return va >= -this.#halfBytes && va < this.#halfBytes
+  }
+}
+
+/** Asserts what every format asks of a leaf. */
+export function checkLeaf(pfn: number, flags: number, level: number, maxLevel: number): void {
+  kassert(level >= 0 && level <= maxLevel, 'the format has leaves at this level')
+  kassert(pfn % LEVEL_FRAMES[level]! === 0, 'a superpage starts at a multiple of its size')
+  kassert((flags & (F_READ | F_WRITE | F_EXEC)) !== 0, 'a present entry allows some access')
+}
