@@ -1,6 +1,6 @@
 /* deepstack: recursion that walks the stack down a page or so at a time, checks
  * every frame on the way back up, and does it twice (the second time the pages
- * are there already).   usage: deepstack [DEPTH], about 600 bytes each */
+ * are there already).   usage: deepstack [DEPTH], about 600 bytes of stack each */
 #include "common.h"
 
 /* Each frame keeps a pattern that the calls below it must not disturb. */

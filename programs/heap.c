@@ -27,7 +27,7 @@ static size_t pick_size(uint64_t *rng) {
 }
 
 int main(int argc, char **argv) {
-    long ops = size_arg(argc, argv, 20000);
+    long ops = size_arg(argc, argv, 6000);
     uint64_t rng = 0x9e3779b97f4a7c15ull, sum = SUM_START;
     long made = 0, resized = 0, freed = 0;
     for (long i = 0; i < ops; i++) {

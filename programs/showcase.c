@@ -140,7 +140,7 @@ static void tour_sieve(long size) {
 }
 
 int main(int argc, char **argv) {
-    long size = size_arg(argc, argv, 1000);
+    long size = size_arg(argc, argv, 450);
     setvbuf(stdout, NULL, _IOLBF, 0);           /* each line as it comes, to a file as well */
     tour_heap(size);
     tour_sparse(size);

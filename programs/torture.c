@@ -177,7 +177,7 @@ static void op_fork(void) {
 }
 
 int main(int argc, char **argv) {
-    long ops = size_arg(argc, argv, 20000), count[8] = {0};
+    long ops = size_arg(argc, argv, 10000), count[8] = {0};
     uint64_t sum = SUM_START;
     rng = argc > 2 ? strtoull(argv[2], NULL, 10) * 2 + 1 : 20240229;
     for (int i = 0; i < 8; i++) rng_next(&rng);

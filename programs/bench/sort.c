@@ -61,7 +61,7 @@ static long split(void) {
 
 int main(int argc, char **argv) {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz      0123456789    etaoin  \"";
-    long rounds = size_arg(argc, argv, 60);
+    long rounds = size_arg(argc, argv, 200);
     uint64_t rng = 42, sum = SUM_START;
     for (long r = 0; r < rounds; r++) {
         for (long i = 0; i < TEXT; i++) text[i] = letters[rng_next(&rng) % (sizeof letters - 1)];
