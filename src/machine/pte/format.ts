@@ -87,7 +87,10 @@ export interface PteFormat {
   flagsOf(lo: number, hi: number, level: number): number
   /** F_READ, F_WRITE, F_EXEC, F_USER as far as a table entry lets them through. */
   allowedBelow(lo: number, hi: number): number
-  /** A leaf. At least one of F_READ, F_WRITE, F_EXEC; F_WRITE brings F_READ with it. */
+  /**
+   * A leaf. At least one of F_READ, F_WRITE, F_EXEC; F_WRITE brings F_READ with it, and where the format cannot say
+   * "execute only" so does F_EXEC.
+   */
   encodeLeaf(pfn: number, flags: number, level: number): void
   encodeTable(pfn: number): void
 
