@@ -31,7 +31,9 @@ export class RiscvFormat extends PteBase implements PteFormat {
     if (rwx === 0) return (lo & LEAF_ONLY) !== 0
     if ((rwx & 6) === W_WITHOUT_R) return true
     if (level === 0) return false
-    return level > this.maxLeafLevel || ((lo >>> 10) & (LEVEL_FRAMES[level]! - 1)) !== 0
+    if (level > this.maxLeafLevel || ((lo >>> 10) & (LEVEL_FRAMES[level]! - 1)) !== 0) return true
+    // 512 GiB: 27 bits of the frame number must be zero, and `lo` has only 22 of them.
+    return level === 3 && (hi & 0x1f) !== 0
   }
   pfnOf(lo: number, hi: number): number {
     return (hi & 0x3fffff) * 0x400000 + (lo >>> 10)
