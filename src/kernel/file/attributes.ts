@@ -1,0 +1,38 @@
+import { EPERM, EROFS, isErr, type OrErr } from '../../base/index.ts'
+import { S_IFMT } from './constants.ts'
+import type { Files } from './files.ts'
+import type { Credentials, Timestamp, Vnode } from './vnode.ts'
+
+/** What of a file is to change; what is absent stays. */
+export interface AttributeChange {
+  /** Permission bits, 0 … 0o7777. */
+  readonly permissions?: number
+  readonly uid?: number
+  readonly gid?: number
+  readonly atime?: Timestamp
+  readonly mtime?: Timestamp
+}
+
+/**
+ * Changes permissions, owner or times.
+ *
+ * @errors  EROFS; EPERM if `who` is neither root nor the owner, or gives the file to somebody else
+ * @manual  chmod(2), chown(2), utimensat(2)
+ */
+export function changeAttributes(files: Files, who: Credentials, vnode: Vnode, change: AttributeChange): OrErr<0> {
+  if (vnode.fs.isReadOnly) return EROFS
+  if (who.uid !== 0) {
+    if (who.uid !== vnode.uid) return EPERM
+    if (change.uid !== undefined && change.uid !== vnode.uid) return EPERM
+    const isMember = change.gid === undefined || change.gid === who.gid || who.groups.includes(change.gid)
+    if (!isMember) return EPERM
+  }
+  if (change.permissions !== undefined) vnode.mode = (vnode.mode & S_IFMT) | (change.permissions & 0o7777)
+  if (change.uid !== undefined) vnode.uid = change.uid
+  if (change.gid !== undefined) vnode.gid = change.gid
+  if (change.atime !== undefined) vnode.atime = change.atime
+  if (change.mtime !== undefined) vnode.mtime = change.mtime
+  vnode.ctime = files.now()
+  const kept = vnode.fs.attributesChanged(vnode)
+  return isErr(kept) ? kept : 0
+}

@@ -1,0 +1,85 @@
+import {
+  EBADF,
+  EFBIG,
+  EINVAL,
+  ENODEV,
+  EOPNOTSUPP,
+  EPERM,
+  ESPIPE,
+  isErr,
+  PAGE_MASK,
+  PAGE_SIZE,
+  type OrErr,
+  type Sleep,
+} from '../../base/index.ts'
+import { F_SEAL_GROW, F_SEAL_WRITE, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, MAX_FILE_BYTES } from './constants.ts'
+import { dropFilePages, TAG_DIRTY, zeroInPage } from './filePages.ts'
+import type { OpenFile } from './openFile.ts'
+import { setSizeLocked } from './truncate.ts'
+
+/**
+ * Gives a range of a memory file its pages, or takes them away again.
+ *
+ *   mode 0                      pages of zeros where there are none; the file grows to the end of the range
+ *   KEEP_SIZE                   the same inside the file; its size stays
+ *   PUNCH_HOLE | KEEP_SIZE      whole pages are freed, the rest of the range is zeroed
+ *
+ * @errors  EINVAL, EBADF, ESPIPE, ENODEV, EFBIG, EPERM sealed, ENOMEM, EOPNOTSUPP other modes, and files of a store
+ * @locks   inode lock; sleeps for it and for memory
+ * @manual  fallocate(2)
+ */
+export function* fileAllocate(file: OpenFile, mode: number, offset: number, length: number): Sleep<OrErr<0>> {
+  if (offset < 0 || length <= 0) return EINVAL
+  if (!file.isWritable) return EBADF
+  const { files, vnode } = file
+  const isPunch = (mode & FALLOC_FL_PUNCH_HOLE) !== 0
+  if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)) !== 0) return EOPNOTSUPP
+  if (isPunch && (mode & FALLOC_FL_KEEP_SIZE) === 0) return EOPNOTSUPP
+  if (vnode.kind === 'pipe') return ESPIPE
+  const { object } = vnode
+  if (object === null) return ENODEV
+  if (offset + length > MAX_FILE_BYTES) return EFBIG
+  if (!object.pager.absentIsZero) return EOPNOTSUPP
+  const end = offset + length
+  yield* vnode.lock.acquire()
+  try {
+    if (isPunch) {
+      if ((vnode.seals & F_SEAL_WRITE) !== 0) return EPERM
+      const lo = Math.ceil(offset / PAGE_SIZE)
+      const hi = Math.floor(end / PAGE_SIZE)
+      if (lo > hi) zeroInPage(files, object, offset, end)
+      else {
+        if ((offset & PAGE_MASK) !== 0) zeroInPage(files, object, offset, lo * PAGE_SIZE)
+        if ((end & PAGE_MASK) !== 0) zeroInPage(files, object, hi * PAGE_SIZE, end)
+        dropFilePages(files, object, lo, hi, false)
+      }
+      vnode.mtime = vnode.ctime = files.now()
+      return 0
+    }
+    const grows = end > object.sizeBytes
+    if (grows && (vnode.seals & F_SEAL_GROW) !== 0) return EPERM
+    const fresh: number[] = []
+    const undo = (): void => {
+      // What a store through a mapping has filled meanwhile is no longer ours.
+      for (const pgoff of fresh)
+        if (!object.pages.hasTag(pgoff, TAG_DIRTY)) dropFilePages(files, object, pgoff, pgoff + 1, false)
+    }
+    const keepsSize = (mode & FALLOC_FL_KEEP_SIZE) !== 0
+    // A page wholly beyond the end is not part of the file, so KEEP_SIZE has nothing to keep there.
+    const last = keepsSize ? Math.min(end, object.sizeBytes) : end
+    for (let pgoff = Math.floor(offset / PAGE_SIZE); pgoff * PAGE_SIZE < last; pgoff++) {
+      if (object.pageAt(pgoff) >= 0) continue
+      const page = yield* object.pager.pageForWrite(object, pgoff)
+      if (isErr(page)) {
+        undo()
+        return page
+      }
+      fresh.push(pgoff)
+    }
+    if (grows && !keepsSize) return setSizeLocked(files, vnode, end)
+    vnode.ctime = files.now()
+    return 0
+  } finally {
+    vnode.lock.release()
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * file: what a program reaches through a descriptor. Vnodes and file systems, the mount table and path walks, open
+ * files and descriptor tables, pipes, devices, the console, and the bytes of regular files in their pages.
+ *
+ *   descriptor ──► OpenFile ──► Vnode ──► FileObject ──► frames       (regular files)
+ *   FdTable        flags,       fs, id,   the page cache,
+ *                  offset       mode      mapped by map entries
+ *
+ * Key types: Files (the state of the room), Vnode, FileSystem (RamFs, HostFs, TextFs), OpenFile, FdTable, Uio, FilePager.
+ *
+ * Invariants:
+ *  - an OpenFile holds its vnode once; `refs` counts the descriptors and map entries that name it;
+ *  - every reference to a file's object but the vnode's own also holds the vnode, so mapped pages outlive their name;
+ *  - a frame of a file has the object as its owner, its page index as `pgoff`, and PG_uptodate; it is never locked;
+ *  - TAG_DIRTY is on a page's index if and only if its frame has PG_dirty;
+ *  - no page of a file lies wholly beyond its end, but while the inode lock is held for writing;
+ *  - a vnode without name and holder has no pages and no object;
+ *  - a host file system touches nothing outside the directory it shows.
+ *
+ * Locks: the inode lock (`Vnode.lock`, rank inode) is held while size or content change. Name operations are plain and
+ * atomic. A pipe is guarded by its not sleeping between check and change.
+ *
+ * Manuals: open(2) read(2) write(2) lseek(2) stat(2) getdents64(2) path_resolution(7) pipe(2) dup(2) memfd_create(2)
+ * fallocate(2) truncate(2) fsync(2) mount(2) and their kin, Linux.
+ */
+export * from './constants.ts'
+export { Files, makedev, type CharDevice, type FilesMachine, type FilesOptions } from './files.ts'
+export {
+  FileSystem,
+  ROOT,
+  vnodeAccess,
+  vnodeHold,
+  vnodeRelease,
+  Vnode,
+  type Credentials,
+  type Timestamp,
+  type VnodeInit,
+  type VnodeKind,
+} from './vnode.ts'
+export { vnodeOf, type FileObject, type FilePager } from './vnodePager.ts'
+export { RamFs } from './ramFs.ts'
+export {
+  fixedDir,
+  textFile,
+  TextFs,
+  type BytesNode,
+  type DirNode,
+  type GeneratedNode,
+  type LinkNode,
+  type TextNode,
+} from './textFs.ts'
+export { SimpleIo } from './simpleIo.ts'
+export { DEV_CONSOLE, DEV_TTY, makeDevFs, registerMemoryDevices } from './devices.ts'
+export { ConsoleDevice, type ConsoleSink, type ConsoleSource } from './console.ts'
+export { mount, mountLines, unmount } from './mount.ts'
+export { lookupPath, namei, WALK_FOLLOW, WALK_PARENT, type WalkContext, type WalkResult } from './namei.ts'
+export { parentOf, pathOf } from './path.ts'
+export { nameFromBytes, nameLength, nameToBytes } from './names.ts'
+export { makeDirectory, makeLink, makeNode, makeSymlink, removeDirectory, renamePath, unlinkPath } from './tree.ts'
+export { openAt, openVnode } from './open.ts'
+export { closeFile } from './close.ts'
+export { OpenFile, type DirEntry, type FileIo } from './openFile.ts'
+export { DEFAULT_FD_LIMIT, FdTable } from './fdTable.ts'
+export type { Uio } from './uio.ts'
+export { KernelUio, readBytes } from './kernelUio.ts'
+export { filePread, filePwrite, fileRead, fileReadTry, fileWrite, fileWriteTry } from './fileIo.ts'
+export { fileSeek } from './seek.ts'
+export { getdents64 } from './directoryIo.ts'
+export { statFileSystem, statVnode, type FsStat, type Stat } from './stat.ts'
+export { changeAttributes, type AttributeChange } from './attributes.ts'
+export { truncateVnode } from './truncate.ts'
+export { fileAllocate } from './fallocate.ts'
+export { fileSync, syncAll } from './sync.ts'
+export { addSeals, createMemfd, createShmemObject, getSeals, openShmemObject } from './memoryFile.ts'
+export { makePipe, openFifo, PIPE_BUF, PIPE_PAGES, PipeEnd } from './pipe.ts'

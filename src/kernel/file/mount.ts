@@ -1,0 +1,45 @@
+import { EBUSY, EINVAL, ENOTDIR, type OrErr } from '../../base/index.ts'
+import type { Files } from './files.ts'
+import { pathOf } from './path.ts'
+import { vnodeHold, vnodeRelease, type FileSystem, type Vnode } from './vnode.ts'
+
+/**
+ * Makes a file system visible at a directory; null makes it the root of all.
+ *
+ * @returns  0; ENOTDIR, EBUSY if it is mounted already
+ * @manual   mount(2)
+ */
+export function mount(files: Files, fs: FileSystem, on: Vnode | null): OrErr<0> {
+  if (files.mounts.includes(fs) || fs.mountedOn !== null) return EBUSY
+  if (on === null) {
+    if (files.mounts.length > 0) return EBUSY
+  } else {
+    if (on.kind !== 'dir') return ENOTDIR
+    if (on.mountedHere !== null) return EBUSY
+    on.mountedHere = fs
+    fs.mountedOn = vnodeHold(on)
+  }
+  files.mounts.push(fs)
+  return 0
+}
+
+/** Takes a file system away. EINVAL if it is not mounted; EBUSY if something is mounted on it, or it is the root. */
+export function unmount(files: Files, fs: FileSystem): OrErr<0> {
+  if (!files.mounts.includes(fs)) return EINVAL
+  if (fs.mountedOn === null) return EBUSY
+  for (const other of files.mounts) if (other !== fs && other.mountedOn?.fs === fs) return EBUSY
+  const covered = fs.mountedOn
+  covered.mountedHere = null
+  fs.mountedOn = null
+  files.mounts.splice(files.mounts.indexOf(fs), 1)
+  vnodeRelease(covered)
+  return 0
+}
+
+/** One line of /proc/mounts for each mount, in the order of mounting. */
+export function mountLines(files: Files): string[] {
+  return files.mounts.map((fs) => {
+    const at = fs.mountedOn === null ? '/' : pathOf(fs.root)
+    return `${fs.typeName} ${at} ${fs.typeName} ${fs.isReadOnly ? 'ro' : 'rw'},relatime 0 0`
+  })
+}

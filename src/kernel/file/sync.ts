@@ -1,0 +1,34 @@
+import { EBADF, EINVAL, isErr, type Err, type OrErr, type Sleep } from '../../base/index.ts'
+import type { Files } from './files.ts'
+import type { OpenFile } from './openFile.ts'
+
+/**
+ * Writes what is dirty of a file to its store and waits until it is durable there.
+ *
+ * A write error is reported once to every file that was open when it happened, whoever wrote.
+ *
+ * @returns  0; EBADF, EINVAL for what has no store (pipes, terminals), EIO, ENOSPC
+ * @locks    sleeps
+ * @manual   fsync(2)
+ */
+export function* fileSync(file: OpenFile): Sleep<OrErr<0>> {
+  if (file.isPath) return EBADF
+  const { vnode } = file
+  if (vnode.kind === 'pipe' || vnode.kind === 'chardev') return EINVAL
+  const synced = yield* vnode.fs.sync(vnode)
+  const reported = takeWriteError(file)
+  return reported !== 0 ? reported : isErr(synced) ? synced : 0
+}
+
+/** The vnode's write error, if this open file has not told of it yet. */
+export function takeWriteError(file: OpenFile): Err | 0 {
+  const { vnode } = file
+  if (file.writeErrorsSeen === vnode.writeErrors) return 0
+  file.writeErrorsSeen = vnode.writeErrors
+  return vnode.writeError
+}
+
+/** sync(2), and the end of the system: writes every mounted file system to its store. */
+export function* syncAll(files: Files): Sleep<void> {
+  for (const fs of files.mounts.slice()) yield* fs.syncAll()
+}

@@ -1,0 +1,47 @@
+import { EFBIG, EINVAL, EPERM, isErr, PAGE_MASK, PAGE_SIZE, type OrErr, type Sleep } from '../../base/index.ts'
+import { F_SEAL_GROW, F_SEAL_SHRINK, MAX_FILE_BYTES } from './constants.ts'
+import { dropFilePages, zeroBeyondEnd, zeroInPage } from './filePages.ts'
+import type { Files } from './files.ts'
+import type { Vnode } from './vnode.ts'
+
+/**
+ * Gives a regular file another size.
+ *
+ *   1. the size
+ *   2. shrinking: pages wholly beyond the end are unmapped everywhere, private copies too, and freed
+ *   3. the rest of the last page reads as zeros, before and after
+ *   4. the store
+ *
+ * @errors  EINVAL not a regular file or a negative size, EFBIG, EPERM sealed, those of the store
+ * @locks   inode lock; sleeps for it
+ * @manual  truncate(2)
+ */
+export function* truncateVnode(files: Files, vnode: Vnode, size: number): Sleep<OrErr<0>> {
+  if (vnode.object === null || size < 0) return EINVAL
+  if (size > MAX_FILE_BYTES) return EFBIG
+  yield* vnode.lock.acquire()
+  try {
+    return setSizeLocked(files, vnode, size)
+  } finally {
+    vnode.lock.release()
+  }
+}
+
+/** The same with the inode lock held. */
+export function setSizeLocked(files: Files, vnode: Vnode, size: number): OrErr<0> {
+  const object = vnode.object!
+  const old = object.sizeBytes
+  if (size < old && (vnode.seals & F_SEAL_SHRINK) !== 0) return EPERM
+  if (size > old && (vnode.seals & F_SEAL_GROW) !== 0) return EPERM
+  if (size > old) zeroBeyondEnd(files, object)
+  object.sizeBytes = size
+  if (size < old) {
+    dropFilePages(files, object, Math.ceil(size / PAGE_SIZE), Infinity, true)
+    const inPage = size & PAGE_MASK
+    if (inPage !== 0) zeroInPage(files, object, size, size - inPage + PAGE_SIZE)
+  }
+  const stored = vnode.fs.sizeChanged(vnode)
+  if (isErr(stored)) return stored
+  vnode.mtime = vnode.ctime = files.now()
+  return 0
+}

@@ -1,0 +1,22 @@
+import type { OrErr, Sleep } from '../../base/index.ts'
+
+/**
+ * User memory on one side of a read or write: a buffer, or the buffers of a vector, with a position that moves forward.
+ * Declared here, implemented by the process room over user addresses (DESIGN.md, decision 14).
+ *
+ * The kernel's side is a byte offset in the machine's memory, a piece of one frame. A move never sleeps: where the
+ * user's page is missing it stops short, and `faultIn` then brings that page in or says why it cannot.
+ */
+export interface Uio {
+  /** Bytes still to move. Every move takes off what it moved. */
+  resid: number
+  /** Copies up to `bytes` from machine memory at `memOffset` to the user; returns the bytes moved. */
+  moveTo(memOffset: number, bytes: number): number
+  /** Copies up to `bytes` from the user to machine memory at `memOffset`; returns the bytes moved. */
+  moveFrom(memOffset: number, bytes: number): number
+  /**
+   * Makes the user's next byte resident, readable (`isStore` false) or writable. 0, or EFAULT if it never can be.
+   * May sleep.
+   */
+  faultIn(isStore: boolean): Sleep<OrErr<0>>
+}
