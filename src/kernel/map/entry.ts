@@ -1,0 +1,150 @@
+// One entry is one VMA (DESIGN.md, decision 4): a range of virtual pages and what is behind it.
+
+import { PAGE_SIZE } from '../../base/index.ts'
+import type { Amap } from '../anon/index.ts'
+import type { MemoryObject, ObjectMapping } from '../object/index.ts'
+import type { VmMap } from './vmMap.ts'
+
+export const VM_INHERIT_SHARE = 0
+export const VM_INHERIT_COPY = 1
+export const VM_INHERIT_NONE = 2
+export const VM_INHERIT_ZERO = 4
+
+export const UVM_ADV_NORMAL = 0
+export const UVM_ADV_RANDOM = 1
+export const UVM_ADV_SEQUENTIAL = 2
+
+// Linux's VM_* bits that an entry cannot derive from its other fields. Two entries merge only if all are equal.
+//
+//   bit   13        12          11        10 … 0
+//   [ uffd… ] [ droppable ] [ sealed ] [ one bit each, named as in smaps' VmFlags ]
+export const VM_SHARED = 1 << 0 //     sh: stores reach the object
+export const VM_MAYSHARE = 1 << 1 //   ms: mapped with MAP_SHARED
+export const VM_GROWSDOWN = 1 << 2 //  gd
+export const VM_LOCKED = 1 << 3 //     lo
+export const VM_LOCKONFAULT = 1 << 4 // lf
+export const VM_ACCOUNT = 1 << 5 //    ac
+export const VM_NORESERVE = 1 << 6 //  nr
+export const VM_SEQ_READ = 1 << 7 //   sr
+export const VM_RAND_READ = 1 << 8 //  rr
+export const VM_DONTCOPY = 1 << 9 //   dc
+export const VM_DONTEXPAND = 1 << 10 // de
+export const VM_WIPEONFORK = 1 << 11 // wf
+export const VM_DONTDUMP = 1 << 12 //  dd
+export const VM_HUGEPAGE = 1 << 13 //  hg
+export const VM_NOHUGEPAGE = 1 << 14 // nh
+export const VM_MERGEABLE = 1 << 15 // mg
+export const VM_SEALED = 1 << 16 //    sl
+export const VM_MAYGUARD = 1 << 17 //  gu: ignored when comparing for a merge
+export const VM_PFNMAP = 1 << 18 //    pf
+export const VM_DROPPABLE = 1 << 19 // dp
+export const VM_IO = 1 << 20 //        io
+
+/** The open file that an entry came from, compared by identity: two opens of one file never merge. */
+export interface MappedFile {
+  /** What the fourth column group of /proc/PID/maps shows. */
+  readonly path: string
+  readonly inode: number
+  readonly device: number
+  readonly isReadable: boolean
+  readonly isWritable: boolean
+  /** One more, one fewer entry names the open file. */
+  reference(): void
+  release(): void
+}
+
+/** Private pages that were, or will be, made by faults of one origin; compared by identity when entries merge. */
+export interface AnonGroup {
+  readonly id: number
+}
+
+/** Everything that makes an entry what it is, beside its place. */
+export interface EntryAttributes {
+  object: MemoryObject | null
+  /** Page index of `start` in the object. */
+  offset: number
+  file: MappedFile | null
+  isCow: boolean
+  needsCopy: boolean
+  protection: number
+  maxProtection: number
+  inheritance: number
+  advice: number
+  vmFlags: number
+  noMerge: boolean
+  /** Private memory: start / PAGE at creation, kept across moves once faulted. */
+  anonPgoff: number
+}
+
+export class VmMapEntry implements ObjectMapping {
+  start: number
+  end: number
+  readonly map: VmMap
+  object: MemoryObject | null
+  offset: number
+  file: MappedFile | null
+  isCow: boolean
+  needsCopy: boolean
+  noMerge: boolean
+  protection: number
+  maxProtection: number
+  inheritance: number
+  advice: number
+  vmFlags: number
+  wiredCount = 0
+  amap: Amap | null = null
+  amapSlot = 0
+  anonPgoff: number
+  anonGroup: AnonGroup | null = null
+  /** The group came from a parent by fork: it never takes in new neighbours. */
+  isForkChild = false
+
+  // Place in the map: list, then treap. `gap` is the free space behind the entry, `maxGap` the largest in the subtree.
+  prev: VmMapEntry | null = null
+  next: VmMapEntry | null = null
+  left: VmMapEntry | null = null
+  right: VmMapEntry | null = null
+  parent: VmMapEntry | null = null
+  priority = 0
+  gap = 0
+  maxGap = 0
+
+  constructor(map: VmMap, start: number, end: number, a: EntryAttributes) {
+    this.map = map
+    this.start = start
+    this.end = end
+    this.object = a.object
+    this.offset = a.offset
+    this.file = a.file
+    this.isCow = a.isCow
+    this.needsCopy = a.needsCopy
+    this.noMerge = a.noMerge
+    this.protection = a.protection
+    this.maxProtection = a.maxProtection
+    this.inheritance = a.inheritance
+    this.advice = a.advice
+    this.vmFlags = a.vmFlags
+    this.anonPgoff = a.anonPgoff
+  }
+
+  get pageCount(): number {
+    return (this.end - this.start) / PAGE_SIZE
+  }
+  get firstPage(): number {
+    return this.offset
+  }
+  get isSharedWritable(): boolean {
+    return !this.isCow && (this.maxProtection & 2) !== 0
+  }
+  /** Amap slot of a page of the entry. */
+  slotOf(va: number): number {
+    return this.amapSlot + Math.floor((va - this.start) / PAGE_SIZE)
+  }
+  /** Object page index of a page of the entry. */
+  pgoffOf(va: number): number {
+    return this.offset + Math.floor((va - this.start) / PAGE_SIZE)
+  }
+  unmapRange(lo: number, hi: number, dropPrivateCopies: boolean): void {
+    this.map.unmapObjectRange(this, lo, hi, dropPrivateCopies)
+  }
+}

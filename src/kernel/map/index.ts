@@ -1,0 +1,34 @@
+/**
+ * map: what is mapped where. One `VmMap` per address space: entries in a list and a treap with gaps, split and joined
+ * as the personality says; one `VmSpace` per process: map, pmap and Linux's place marks.
+ *
+ * Invariants (`VmMap.verify`):
+ * - entries are page aligned, do not overlap, and lie within the map;
+ * - protection is within the maximum, and needs-copy implies copy-on-write;
+ * - an amap slot that no entry covers is empty;
+ * - every object knows each entry that shows it.
+ *
+ * Locks: the map lock, before any amap, object or pmap lock. The `…Region` functions take it for writing and may sleep
+ * for it; `…Locked` ones are called with it held and never sleep.
+ * Manuals: uvm_map(9), NetBSD; mmap(2) and its kin, Linux.
+ */
+export * from './entry.ts'
+export * from './personality.ts'
+export * from './vm.ts'
+export { VmMap } from './vmMap.ts'
+export * from './vmSpace.ts'
+export { amapCopy } from './amapCopy.ts'
+export { prepareAnonGroup } from './anonGroup.ts'
+export { growDown, lockedBytes, STACK_GUARD_PAGES } from './growDown.ts'
+export { findSpace, MAP_FIXED, MAP_FIXED_NOREPLACE } from './findSpace.ts'
+export * from './mmap.ts'
+export { munmapLocked, munmapRegion } from './munmap.ts'
+export { mprotectRegion } from './mprotect.ts'
+export { brkRegion } from './brk.ts'
+export { madviseRegion } from './madvise.ts'
+export * from './mremap.ts'
+export { mincoreRegion } from './mincore.ts'
+export { msyncRegion } from './msync.ts'
+export * from './mlock.ts'
+export { msealRegion } from './mseal.ts'
+export { remapFilePages } from './remapFilePages.ts'

@@ -1,0 +1,226 @@
+import {
+  EACCES,
+  EAGAIN,
+  EFAULT,
+  EINVAL,
+  ENOMEM,
+  EPERM,
+  type Err,
+  isErr,
+  isPageAligned,
+  PAGE_SIZE,
+  roundPage,
+  type Sleep,
+  truncPage,
+} from '../../base/index.ts'
+import { amapRemove, anonUnref, amapForEach } from '../anon/index.ts'
+import { PGO_FREE } from '../object/index.ts'
+import { pmapEnterSoft, pmapLookup, pmapRemove, pmapUpdate, SOFT_GUARD } from '../pmap/index.ts'
+import { prepareAnonGroup } from './anonGroup.ts'
+import {
+  VM_DONTCOPY,
+  VM_DONTDUMP,
+  VM_DROPPABLE,
+  VM_HUGEPAGE,
+  VM_IO,
+  VM_LOCKED,
+  VM_MAYGUARD,
+  VM_MERGEABLE,
+  VM_NOHUGEPAGE,
+  VM_PFNMAP,
+  VM_RAND_READ,
+  VM_SEALED,
+  VM_SEQ_READ,
+  VM_SHARED,
+  VM_MAYSHARE,
+  VM_WIPEONFORK,
+  type VmMapEntry,
+} from './entry.ts'
+import { modifyPart } from './modifyRange.ts'
+import type { VmSpace } from './vmSpace.ts'
+
+const NORMAL = 0
+const RANDOM = 1
+const SEQUENTIAL = 2
+const WILLNEED = 3
+const DONTNEED = 4
+const FREE = 8
+const REMOVE = 9
+const POPULATE_READ = 22
+const POPULATE_WRITE = 23
+const DONTNEED_LOCKED = 24
+const COLLAPSE = 25
+const HWPOISON = 100
+const SOFT_OFFLINE = 101
+const GUARD_INSTALL = 102
+const GUARD_REMOVE = 103
+
+/** Advice that sets and clears entry flags: [set, clear]. */
+const FLAG_ADVICE = new Map<number, readonly [number, number]>([
+  [NORMAL, [0, VM_RAND_READ | VM_SEQ_READ]],
+  [RANDOM, [VM_RAND_READ, VM_SEQ_READ]],
+  [SEQUENTIAL, [VM_SEQ_READ, VM_RAND_READ]],
+  [10, [VM_DONTCOPY, 0]],
+  [11, [0, VM_DONTCOPY]],
+  [12, [VM_MERGEABLE, 0]],
+  [13, [0, VM_MERGEABLE]],
+  [14, [VM_HUGEPAGE, VM_NOHUGEPAGE]],
+  [15, [VM_NOHUGEPAGE, VM_HUGEPAGE]],
+  [16, [VM_DONTDUMP, 0]],
+  [17, [0, VM_DONTDUMP]],
+  [18, [VM_WIPEONFORK, 0]],
+  [19, [0, VM_WIPEONFORK]],
+])
+const OTHER_ADVICE = [
+  WILLNEED,
+  DONTNEED,
+  FREE,
+  REMOVE,
+  20,
+  21,
+  POPULATE_READ,
+  POPULATE_WRITE,
+  DONTNEED_LOCKED,
+  COLLAPSE,
+  GUARD_INSTALL,
+  GUARD_REMOVE,
+]
+
+/**
+ * madvise(2). Entries are visited in ascending order; holes do not stop it but make the answer ENOMEM; an error stops it
+ * and leaves what was done.
+ *
+ * @errors EINVAL, ENOMEM, EAGAIN a split at the limit, EPERM, EACCES, EFAULT
+ * @manual madvise(2), Linux
+ */
+export function* madviseRegion(space: VmSpace, addr: number, bytes: number, advice: number): Sleep<0 | Err> {
+  if (advice === HWPOISON || advice === SOFT_OFFLINE) return EPERM
+  if (!FLAG_ADVICE.has(advice) && !OTHER_ADVICE.includes(advice)) return EINVAL
+  if (!isPageAligned(addr)) return EINVAL
+  const length = roundPage(bytes)
+  if ((bytes > 0 && length === 0) || addr < 0 || addr + length > 2 ** 53) return EINVAL
+  if (length === 0) return 0
+  const end = addr + length
+  let hole = false
+  let at = addr
+  while (at < end) {
+    yield* space.map.lock.write({})
+    const entry = space.map.firstEndingAbove(at)
+    if (entry === null || entry.start >= end) {
+      space.map.lock.unlockWrite()
+      hole = true
+      break
+    }
+    if (entry.start > at) {
+      hole = true
+      if (advice === POPULATE_READ || advice === POPULATE_WRITE) {
+        space.map.lock.unlockWrite()
+        break
+      }
+    }
+    const s = Math.max(at, entry.start)
+    const e = Math.min(end, entry.end)
+    const result = adviseEntry(space, entry, s, e, advice)
+    pmapUpdate(space.pmap)
+    const { object } = entry
+    const first = entry.pgoffOf(s)
+    space.map.lock.unlockWrite()
+    if (result !== 0) return result === ENOMEM ? EAGAIN : result
+    if (advice === REMOVE && object?.pager.put !== undefined) {
+      const done = yield* object.pager.put(object, first, first + (e - s) / PAGE_SIZE, PGO_FREE)
+      if (isErr(done)) return done
+    }
+    if (advice === POPULATE_READ || advice === POPULATE_WRITE) {
+      const done = yield* space.vm.populate(space, s, e, advice === POPULATE_READ ? 1 : 2)
+      if (isErr(done)) return done === EACCES ? EINVAL : done === EINVAL ? EFAULT : done
+    }
+    at = e
+  }
+  return hole ? ENOMEM : 0
+}
+
+function adviseEntry(space: VmSpace, entry: VmMapEntry, s: number, e: number, advice: number): 0 | Err {
+  const { vmFlags } = entry
+  const isShared = (vmFlags & VM_MAYSHARE) !== 0
+  const isLocked = (vmFlags & VM_LOCKED) !== 0
+  const isDestructive = [DONTNEED, DONTNEED_LOCKED, FREE, REMOVE, 10, 18, GUARD_INSTALL].includes(advice)
+  if ((vmFlags & VM_SEALED) !== 0 && isDestructive && !isShared && (entry.protection & 2) === 0) return EPERM
+  const flags = FLAG_ADVICE.get(advice)
+  if (flags !== undefined) return adviseFlags(space, entry, s, e, advice, flags)
+  switch (advice) {
+    case DONTNEED:
+    case DONTNEED_LOCKED:
+      if ((vmFlags & VM_PFNMAP) !== 0 || (isLocked && advice === DONTNEED)) return EINVAL
+      zapRange(space, entry, s, e)
+      return 0
+    case FREE:
+      if (entry.object !== null || !entry.isCow || isLocked) return EINVAL
+      zapRange(space, entry, s, e)
+      return 0
+    case REMOVE:
+      if (isLocked || entry.object === null) return EINVAL
+      return (vmFlags & VM_SHARED) === 0 || (entry.maxProtection & 2) === 0 ? EACCES : 0
+    case 20:
+    case 21:
+      return isLocked || (vmFlags & VM_PFNMAP) !== 0 ? EINVAL : 0
+    case GUARD_INSTALL:
+      if (isLocked || (vmFlags & (VM_IO | VM_PFNMAP)) !== 0) return EINVAL
+      return installGuards(space, entry, s, e)
+    case GUARD_REMOVE:
+      if ((vmFlags & (VM_IO | VM_PFNMAP)) !== 0) return EINVAL
+      for (let va = s; va < e; va += PAGE_SIZE)
+        if (!pmapLookup(space.pmap, va) && space.vm.pmaps.softKind === SOFT_GUARD)
+          pmapRemove(space.pmap, va, va + PAGE_SIZE, true)
+      return 0
+    default:
+      return 0
+  }
+}
+
+function adviseFlags(
+  space: VmSpace,
+  entry: VmMapEntry,
+  s: number,
+  e: number,
+  advice: number,
+  [set, clear]: readonly [number, number],
+): 0 | Err {
+  const isShared = (entry.vmFlags & VM_MAYSHARE) !== 0
+  if (advice === 11 && (entry.vmFlags & VM_IO) !== 0) return EINVAL
+  if (advice === 17 && (entry.vmFlags & (VM_DROPPABLE | VM_IO | VM_PFNMAP)) !== 0) return EINVAL
+  if (advice === 18 && (entry.object !== null || isShared)) return EINVAL
+  if (advice === 19 && (entry.vmFlags & VM_DROPPABLE) !== 0) return EINVAL
+  if ((advice === 12 || advice === 13) && isShared) return 0
+  const wanted = (entry.vmFlags & ~clear) | set
+  if (wanted === entry.vmFlags) return 0
+  const part = modifyPart(space, entry, s, e, (p) => {
+    p.vmFlags = (p.vmFlags & ~clear) | set
+    if (advice <= SEQUENTIAL) p.advice = advice
+  })
+  return isErr(part) ? part : 0
+}
+
+/** Drops translations and private pages of a range; guard markers stay. */
+export function zapRange(space: VmSpace, entry: VmMapEntry, s: number, e: number): void {
+  const { vm, map } = space
+  pmapRemove(map.pmap, s, e)
+  pmapUpdate(map.pmap)
+  if (entry.amap === null) return
+  const slots: number[] = []
+  amapForEach(vm.chunks, entry.amap, entry.slotOf(s), entry.slotOf(e - 1) + 1, (slot) => slots.push(slot))
+  if (slots.length === 0) return
+  // Another entry may name the same amap (fork): the slots dropped must be this entry's alone.
+  const own = map.ownAmap(entry)
+  for (const slot of slots) anonUnref(vm.anons, amapRemove(vm.chunks, own, slot))
+}
+
+function installGuards(space: VmSpace, entry: VmMapEntry, s: number, e: number): 0 | Err {
+  zapRange(space, entry, s, e)
+  if (entry.object === null) prepareAnonGroup(entry)
+  entry.vmFlags |= VM_MAYGUARD
+  for (let va = truncPage(s); va < e; va += PAGE_SIZE) {
+    const error = pmapEnterSoft(space.pmap, va, SOFT_GUARD, 0)
+    if (error !== 0) return error
+  }
+  return 0
+}

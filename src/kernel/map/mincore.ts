@@ -1,0 +1,46 @@
+import { EINVAL, ENOMEM, type Err, isPageAligned, PAGE_SIZE, roundPage } from '../../base/index.ts'
+import { amapLookup } from '../anon/index.ts'
+import { pmapLookup } from '../pmap/index.ts'
+import type { VmMapEntry } from './entry.ts'
+import type { VmSpace } from './vmSpace.ts'
+
+/**
+ * mincore(2): which pages are in memory. Private anonymous memory: a translation is present. Anything with an object: the
+ * page is in the page cache, if the caller may know it (it owns the file or may write it), else it is said to be there.
+ *
+ * @param report  called with chunks of one byte a page, bit 0, in order; a hole ends it after what came before
+ * @errors EINVAL unaligned; ENOMEM a hole, or beyond the address space
+ * @locks  map read; never sleeps
+ * @manual mincore(2), Linux
+ */
+export function mincoreRegion(
+  space: VmSpace,
+  addr: number,
+  bytes: number,
+  report: (pages: Uint8Array) => void,
+): 0 | Err {
+  const { map } = space
+  if (!isPageAligned(addr)) return EINVAL
+  const length = roundPage(bytes)
+  if (addr < 0 || addr + length > map.max) return ENOMEM
+  for (let at = addr; at < addr + length;) {
+    const entry = map.lookup(at)
+    if (entry === null) return ENOMEM
+    const end = Math.min(entry.end, addr + length, at + 4096 * PAGE_SIZE)
+    const pages = new Uint8Array((end - at) / PAGE_SIZE)
+    for (let i = 0; i < pages.length; i++) pages[i] = isInCore(entry, at + i * PAGE_SIZE) ? 1 : 0
+    report(pages)
+    at = end
+  }
+  return 0
+}
+
+function isInCore(entry: VmMapEntry, va: number): boolean {
+  const { map, object } = entry
+  if (pmapLookup(map.pmap, va)) return true
+  if (object === null) return false
+  const { amap } = entry
+  if (amap !== null && amapLookup(map.vm.anons, map.vm.chunks, amap, entry.slotOf(va)) !== 0) return true
+  if (entry.file !== null && !entry.file.isWritable) return true
+  return object.pageAt(entry.pgoffOf(va)) >= 0
+}

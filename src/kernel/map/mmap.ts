@@ -1,0 +1,182 @@
+import {
+  EAGAIN,
+  EINVAL,
+  ENOMEM,
+  EOVERFLOW,
+  EPERM,
+  type Err,
+  isErr,
+  PAGE_SIZE,
+  roundPage,
+  type Sleep,
+} from '../../base/index.ts'
+import type { MemoryObject } from '../object/index.ts'
+import {
+  type EntryAttributes,
+  type MappedFile,
+  VM_ACCOUNT,
+  VM_DONTDUMP,
+  VM_DROPPABLE,
+  VM_GROWSDOWN,
+  VM_INHERIT_COPY,
+  VM_INHERIT_SHARE,
+  VM_LOCKED,
+  VM_LOCKONFAULT,
+  VM_MAYSHARE,
+  VM_NOHUGEPAGE,
+  VM_NORESERVE,
+  VM_SEALED,
+  VM_SHARED,
+  VM_WIPEONFORK,
+  type VmMapEntry,
+} from './entry.ts'
+import { findSpace } from './findSpace.ts'
+import { lockedBytes } from './growDown.ts'
+import { locked } from './locked.ts'
+import type { VmSpace } from './vmSpace.ts'
+
+export const MAP_SHARED = 0x01
+export const MAP_PRIVATE = 0x02
+export const MAP_SHARED_VALIDATE = 0x03
+export const MAP_DROPPABLE = 0x08
+export const MAP_TYPE = 0x0f
+export const MAP_ANONYMOUS = 0x20
+export const MAP_GROWSDOWN = 0x100
+export const MAP_LOCKED = 0x2000
+export const MAP_NORESERVE = 0x4000
+export const MAP_POPULATE = 0x8000
+export const MAP_NONBLOCK = 0x10000
+export const MAP_STACK = 0x20000
+export const MAP_HUGETLB = 0x40000
+
+export interface MmapRequest {
+  readonly addr: number
+  /** Bytes as the caller gave them. */
+  readonly length: number
+  /** PROT_READ 1, PROT_WRITE 2, PROT_EXEC 4. */
+  readonly prot: number
+  /** MAP_…; the type bits are valid (the caller's door has looked). */
+  readonly flags: number
+  /** What is mapped: an object whose reference the call takes over on success, or null for private anonymous memory. */
+  readonly object: MemoryObject | null
+  /** The open file, whose reference goes the same way. */
+  readonly file: MappedFile | null
+  /** Page index of the first page in the object. */
+  readonly pgoff: number
+  /** What a file allows; checked after the address was chosen, as the kernel does. */
+  readonly validate?: () => 0 | Err
+}
+
+/**
+ * mmap(2): maps an object or private anonymous memory. No page is allocated and no translation made,
+ * unless MAP_POPULATE or a lock asks for it.
+ *
+ * @returns the address
+ * @errors in the kernel's order: EINVAL, ENOMEM, EOVERFLOW, the errors of the address choice, those of the file, limits
+ * @locks  map write-locked; sleeps for it
+ * @manual mmap(2), Linux
+ */
+export function* mmapRegion(space: VmSpace, request: MmapRequest): Sleep<number | Err> {
+  const at = yield* locked(space, () => mmapLocked(space, request))
+  if (isErr(at)) return at
+  const wantsPages = (request.flags & (MAP_POPULATE | MAP_NONBLOCK)) === MAP_POPULATE
+  const lock = (request.flags & MAP_LOCKED) !== 0 ? VM_LOCKED : space.futureFlags
+  // A page that cannot be had is nobody's error: the mapping stands.
+  if (wantsPages || (lock & (VM_LOCKED | VM_LOCKONFAULT)) === VM_LOCKED)
+    yield* space.vm.populate(space, at, at + roundPage(request.length), 0, true)
+  return at
+}
+
+/** mmap with the map lock held. Until the old mappings are removed nothing has changed. */
+export function mmapLocked(space: VmSpace, r: MmapRequest): number | Err {
+  const { map } = space
+  if (r.length === 0) return EINVAL
+  const length = roundPage(r.length)
+  if (!(length > 0) || length > 2 ** 52) return ENOMEM
+  if (r.pgoff + length / PAGE_SIZE > 2 ** 52) return EOVERFLOW
+  if (map.entryCount > space.maxMapCount) return ENOMEM
+
+  const isShared = (r.flags & MAP_TYPE) === MAP_SHARED || (r.flags & MAP_TYPE) === MAP_SHARED_VALIDATE
+  const at = findSpace(space, r.addr, length, r.flags, r.object === null)
+  if (isErr(at)) return at
+  const lockFlags = (r.flags & MAP_LOCKED) !== 0 ? VM_LOCKED : space.futureFlags
+  if (lockFlags !== 0) {
+    if (space.limits.memlock === 0) return EPERM
+    if (lockedBytes(space) + length > space.limits.memlock) return EAGAIN
+  }
+  const refused = r.validate?.() ?? 0
+  if (refused !== 0) return refused
+
+  const a = attributesOf(r, isShared, lockFlags, at)
+  const limited = checkLimits(space, at, length, a)
+  if (limited !== 0) return limited
+  for (let e = map.firstEndingAbove(at); e !== null && e.start < at + length; e = e.next)
+    if ((e.vmFlags & VM_SEALED) !== 0) return EPERM
+  if ((a.vmFlags & VM_ACCOUNT) !== 0 && !mayCommit(space, length)) return ENOMEM
+
+  map.removeRange(at, at + length)
+  map.mergeAround(map.link(at, at + length, a), true, true)
+  return at
+}
+
+function attributesOf(r: MmapRequest, isShared: boolean, lockFlags: number, at: number): EntryAttributes {
+  const isWritableFile = r.file === null || r.file.isWritable
+  let vmFlags = lockFlags
+  if (isShared) vmFlags |= VM_MAYSHARE | (isWritableFile ? VM_SHARED : 0)
+  if ((r.flags & MAP_GROWSDOWN) !== 0) vmFlags |= VM_GROWSDOWN
+  if ((r.flags & MAP_STACK) !== 0) vmFlags |= VM_NOHUGEPAGE
+  if ((r.flags & MAP_NORESERVE) !== 0) vmFlags |= VM_NORESERVE
+  else if (!isShared && (r.prot & 2) !== 0) vmFlags |= VM_ACCOUNT
+  if ((r.flags & MAP_TYPE) === MAP_DROPPABLE)
+    vmFlags = (vmFlags & ~VM_ACCOUNT) | VM_NORESERVE | VM_WIPEONFORK | VM_DONTDUMP | VM_DROPPABLE
+  return {
+    object: r.object,
+    offset: r.object === null ? 0 : r.pgoff,
+    file: r.file,
+    isCow: !isShared,
+    needsCopy: !isShared,
+    protection: r.prot & 7,
+    maxProtection: isShared && !isWritableFile ? 5 : 7,
+    inheritance: isShared ? VM_INHERIT_SHARE : VM_INHERIT_COPY,
+    advice: 0,
+    vmFlags,
+    noMerge: false,
+    anonPgoff: at / PAGE_SIZE,
+  }
+}
+
+/** Is the entry counted as data by RLIMIT_DATA: private, writable, no stack? */
+export function isData(e: { protection: number; vmFlags: number }): boolean {
+  return (e.protection & 2) !== 0 && (e.vmFlags & (VM_SHARED | VM_GROWSDOWN)) === 0
+}
+export function dataBytes(space: VmSpace): number {
+  let bytes = 0
+  for (const e of space.map.entries()) if (isData(e)) bytes += e.end - e.start
+  return bytes
+}
+export function checkLimits(
+  space: VmSpace,
+  at: number,
+  length: number,
+  a: { protection: number; vmFlags: number },
+): 0 | Err {
+  const { limits, map } = space
+  if (limits.as !== Infinity && map.size + length - mappedBytes(space, at, at + length) > limits.as) return ENOMEM
+  if (limits.data !== Infinity && isData(a) && dataBytes(space) + length > limits.data) return ENOMEM
+  return 0
+}
+export function mappedBytes(space: VmSpace, start: number, end: number): number {
+  let bytes = 0
+  for (let e = space.map.firstEndingAbove(start); e !== null && e.start < end; e = e.next)
+    bytes += Math.min(e.end, end) - Math.max(e.start, start)
+  return bytes
+}
+/** Overcommit mode 0: a single request above all RAM is refused, nothing else. */
+export function mayCommit(space: VmSpace, length: number): boolean {
+  return length <= space.vm.machine.memory.ramBytes
+}
+
+/** Entries of a range, in order. */
+export function* entriesIn(space: VmSpace, start: number, end: number): IterableIterator<VmMapEntry> {
+  for (let e = space.map.firstEndingAbove(start); e !== null && e.start < end; e = e.next) yield e
+}

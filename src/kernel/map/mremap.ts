@@ -1,0 +1,217 @@
+import {
+  EAGAIN,
+  EFAULT,
+  EINVAL,
+  ENOMEM,
+  EPERM,
+  type Err,
+  isErr,
+  isPageAligned,
+  PAGE_SIZE,
+  roundPage,
+  type Sleep,
+} from '../../base/index.ts'
+import { amapMoveRange } from '../anon/index.ts'
+import { pmapMove, pmapUpdate } from '../pmap/index.ts'
+import { VM_DONTEXPAND, VM_LOCKED, VM_LOCKONFAULT, VM_PFNMAP, VM_SEALED, type VmMapEntry } from './entry.ts'
+import { findSpace } from './findSpace.ts'
+import { lockedBytes } from './growDown.ts'
+import { dataBytes, isData } from './mmap.ts'
+import { munmapLocked } from './munmap.ts'
+import { locked } from './locked.ts'
+import type { VmSpace } from './vmSpace.ts'
+
+export const MREMAP_MAYMOVE = 1
+export const MREMAP_FIXED = 2
+export const MREMAP_DONTUNMAP = 4
+
+interface Request {
+  readonly space: VmSpace
+  readonly old: number
+  readonly oldLength: number
+  readonly newLength: number
+  readonly flags: number
+  readonly target: number
+}
+
+/**
+ * mremap(2): grows, shrinks or moves a mapping. Pages, private copies, guard markers and locks move with it; no page is
+ * copied and none is faulted in but those that a locked mapping gains.
+ *
+ * @param target  the new address with MREMAP_FIXED, a hint with MREMAP_DONTUNMAP
+ * @returns the address of the mapping
+ * @errors EINVAL, EFAULT, EPERM, ENOMEM, EAGAIN, in the kernel's order (Linux specification 1.8)
+ * @locks  map write-locked; sleeps for it
+ * @manual mremap(2), Linux
+ */
+export function* mremapRegion(
+  space: VmSpace,
+  old: number,
+  oldBytes: number,
+  newBytes: number,
+  flags: number,
+  target: number,
+): Sleep<number | Err> {
+  const r: Request = { space, old, oldLength: roundPage(oldBytes), newLength: roundPage(newBytes), flags, target }
+  const result = yield* locked(space, () => mremapLocked(r))
+  if (isErr(result) || r.newLength <= r.oldLength || r.oldLength === 0) return result
+  const entry = space.map.lookup(result + r.oldLength)
+  if (entry !== null && (entry.vmFlags & (VM_LOCKED | VM_LOCKONFAULT)) === VM_LOCKED)
+    yield* space.vm.populate(space, result + r.oldLength, result + r.newLength, 0, true)
+  return result
+}
+
+function mremapLocked(r: Request): number | Err {
+  const { space, old, oldLength, newLength, flags } = r
+  const { map } = space
+  const refused = checkArguments(r)
+  if (refused !== 0) return refused
+  if (map.entryCount >= space.maxMapCount - 3) return ENOMEM
+  if ((flags & MREMAP_FIXED) !== 0 && oldLength === newLength) return moveEach(r)
+
+  const entry = map.lookup(old)
+  if (entry === null) return EFAULT
+  if ((entry.vmFlags & VM_SEALED) !== 0) return EPERM
+  if (newLength <= oldLength && (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) === 0) {
+    if (newLength === oldLength) return old
+    const error = munmapLocked(space, old + newLength, oldLength - newLength)
+    return error === 0 ? old : error
+  }
+  const cannot = checkSource(r, entry)
+  if (cannot !== 0) return cannot
+  if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0) return moveTo(r, entry)
+  return growOrMove(r, entry)
+}
+
+function checkArguments({ space, old, oldLength, newLength, flags, target }: Request): 0 | Err {
+  const taskSize = space.map.max
+  if ((flags & ~7) !== 0 || !isPageAligned(old) || newLength === 0 || !(newLength <= taskSize)) return EINVAL
+  if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) === 0) return 0
+  if (target > taskSize - newLength || target < 0 || !isPageAligned(target)) return EINVAL
+  if ((flags & MREMAP_MAYMOVE) === 0) return EINVAL
+  if ((flags & MREMAP_DONTUNMAP) !== 0 && oldLength !== newLength) return EINVAL
+  return old + oldLength > target && target + newLength > old ? EINVAL : 0
+}
+
+/** The checks of growing and moving; a shrinking move looks only at what will be moved. */
+function checkSource({ space, old, oldLength, newLength, flags }: Request, entry: VmMapEntry): 0 | Err {
+  const special = (entry.vmFlags & (VM_DONTEXPAND | VM_PFNMAP)) !== 0
+  const keepsOld = (flags & MREMAP_DONTUNMAP) !== 0
+  if (oldLength === 0 && entry.isCow) return EINVAL
+  if (keepsOld && special) return EINVAL
+  const source = Math.min(oldLength, newLength)
+  if (source > entry.end - old) return EFAULT
+  if (oldLength === newLength && !keepsOld) return 0
+  if (newLength !== oldLength) {
+    if (entry.pgoffOf(old) + newLength / PAGE_SIZE > 2 ** 52) return EINVAL
+    if (special) return EFAULT
+  }
+  const more = keepsOld ? newLength : Math.max(0, newLength - oldLength)
+  const { limits } = space
+  if ((entry.vmFlags & VM_LOCKED) !== 0 && !keepsOld && lockedBytes(space) + more > limits.memlock) return EAGAIN
+  if (limits.as !== Infinity && space.map.size + more > limits.as) return ENOMEM
+  return limits.data !== Infinity && isData(entry) && dataBytes(space) + more > limits.data ? ENOMEM : 0
+}
+
+function growOrMove(r: Request, entry: VmMapEntry): number | Err {
+  const { space, old, oldLength, newLength, flags } = r
+  const { map } = space
+  const end = old + newLength
+  if (oldLength > 0 && entry.end === old + oldLength && end <= map.max && map.isFree(entry.end, end)) {
+    map.growBack(entry, end)
+    map.mergeAround(entry, false, true)
+    return old
+  }
+  if ((flags & MREMAP_MAYMOVE) === 0) return ENOMEM
+  const to = findSpace(space, 0, newLength, 0, entry.object === null)
+  return isErr(to) ? to : move(r, entry, old, Math.min(oldLength, newLength), to, newLength)
+}
+
+/** MREMAP_FIXED with another length, or MREMAP_DONTUNMAP: the target is cleared, a shrunk tail unmapped, the rest moved. */
+function moveTo(r: Request, entry: VmMapEntry): number | Err {
+  const { space, old, oldLength, newLength, flags, target } = r
+  let to: number | Err = target
+  if ((flags & MREMAP_FIXED) !== 0) {
+    const error = munmapLocked(space, target, newLength)
+    if (error !== 0) return error
+  } else to = findSpace(space, target, newLength, 0, entry.object === null)
+  if (isErr(to)) return to
+  if (newLength < oldLength) {
+    const error = munmapLocked(space, old + newLength, oldLength - newLength)
+    if (error !== 0) return error
+  }
+  const source = space.map.lookup(old)
+  if (source === null) return EFAULT
+  return move(r, source, old, Math.min(oldLength, newLength), to, newLength)
+}
+
+/** MREMAP_FIXED of the same length: entry by entry, with their distances; what failed stops it, earlier ones have moved. */
+function moveEach(r: Request): number | Err {
+  const { space, old, oldLength, target } = r
+  if (space.map.lookup(old) === null) return EFAULT
+  const end = old + oldLength
+  for (let at = old; at < end;) {
+    const entry = space.map.firstEndingAbove(at)
+    if (entry === null || entry.start >= end) break
+    const s = Math.max(at, entry.start)
+    const e = Math.min(end, entry.end)
+    if ((entry.vmFlags & VM_SEALED) !== 0) return EPERM
+    const cannot = checkSource({ ...r, old: s, oldLength: e - s, newLength: e - s }, entry)
+    if (cannot !== 0) return cannot
+    const to = target + (s - old)
+    const error = munmapLocked(space, to, e - s)
+    if (error !== 0) return error
+    const moved = move(r, space.map.lookup(s)!, s, e - s, to, e - s)
+    if (isErr(moved)) return moved
+    at = e
+  }
+  return target
+}
+
+/**
+ * Maps at `to`, `newLength` long, what `[s, s + bytes)` of the entry shows, with its pages; removes the source unless it
+ * is kept, or was only duplicated (`bytes` 0).
+ */
+function move(r: Request, entry: VmMapEntry, s: number, bytes: number, to: number, newLength: number): number | Err {
+  const { map } = r.space
+  const isKept = (r.flags & MREMAP_DONTUNMAP) !== 0
+  const isUntouched = entry.object === null && entry.anonGroup === null
+  entry.object?.pager.reference(entry.object)
+  entry.file?.reference()
+  const fresh = map.link(to, to + newLength, {
+    object: entry.object,
+    offset: entry.object === null ? 0 : entry.pgoffOf(s),
+    file: entry.file,
+    isCow: entry.isCow,
+    needsCopy: entry.isCow,
+    protection: entry.protection,
+    maxProtection: entry.maxProtection,
+    inheritance: entry.inheritance,
+    advice: entry.advice,
+    vmFlags: entry.vmFlags,
+    noMerge: entry.noMerge,
+    anonPgoff: isUntouched ? to / PAGE_SIZE : entry.anonPgoff + (s - entry.start) / PAGE_SIZE,
+  })
+  fresh.anonGroup = entry.anonGroup
+  fresh.isForkChild = entry.isForkChild
+  if (bytes > 0) {
+    const error = pmapMove(map.pmap, s, to, bytes)
+    if (error !== 0) {
+      pmapMove(map.pmap, to, s, bytes)
+      map.removeRange(to, to + newLength)
+      return error
+    }
+    pmapUpdate(map.pmap)
+    if (entry.amap !== null && entry.amap.used > 0) {
+      const from = map.ownAmap(entry)
+      amapMoveRange(map.vm.chunks, from, entry.slotOf(s), bytes / PAGE_SIZE, map.ownAmap(fresh), fresh.amapSlot)
+    }
+    if (!isKept) map.removeRange(s, s + bytes)
+  }
+  const merged = map.mergeAround(fresh, true, true)
+  if (isKept && map.lookup(s) === entry) {
+    entry.vmFlags &= ~(VM_LOCKED | VM_LOCKONFAULT)
+    if (merged !== entry && entry.start === s && entry.end === s + bytes) entry.anonGroup = null
+  }
+  return to
+}

@@ -1,0 +1,29 @@
+import { EINVAL, ENOMEM, EPERM, type Err, isPageAligned, roundPage, type Sleep } from '../../base/index.ts'
+import { VM_SEALED } from './entry.ts'
+import { locked } from './locked.ts'
+import type { VmSpace } from './vmSpace.ts'
+import { entriesIn } from './mmap.ts'
+
+/**
+ * munmap(2): removes every mapping of whole pages in the range; holes are fine.
+ *
+ * @errors EINVAL unaligned, empty or outside; EPERM a sealed entry (nothing is unmapped); ENOMEM a split at the limit
+ * @manual munmap(2), Linux
+ */
+export function* munmapRegion(space: VmSpace, addr: number, length: number): Sleep<0 | Err> {
+  return yield* locked(space, () => munmapLocked(space, addr, length))
+}
+
+export function munmapLocked(space: VmSpace, addr: number, bytes: number): 0 | Err {
+  const { map } = space
+  if (!isPageAligned(addr) || addr < 0 || addr > map.max || bytes > map.max - addr) return EINVAL
+  const length = roundPage(bytes)
+  if (length === 0) return EINVAL
+  const end = addr + length
+  const first = map.firstEndingAbove(addr)
+  if (first === null || first.start >= end) return 0
+  if (first.start < addr && first.end > end && map.entryCount >= space.maxMapCount) return ENOMEM
+  for (const entry of entriesIn(space, addr, end)) if ((entry.vmFlags & VM_SEALED) !== 0) return EPERM
+  map.removeRange(addr, end)
+  return 0
+}

@@ -1,0 +1,81 @@
+// What all address spaces of one system share: the rooms below, the zero page, the counters.
+
+import { type Err, isErr, panic, type Pfn, type Sleep } from '../../base/index.ts'
+import type { Machine } from '../../machine/index.ts'
+import { Anons, ChunkPool } from '../anon/index.ts'
+import { ObjectTable } from '../object/index.ts'
+import { allocPagesTry, GFP_KERNEL, PG_reserved, type Phys, zeroPage } from '../phys/index.ts'
+import type { Pmaps } from '../pmap/index.ts'
+import type { VmSpace } from './vmSpace.ts'
+
+/** Faults pages in (see the fault room's populateRange, which is bound here at boot). */
+export type Populate = (
+  space: VmSpace,
+  start: number,
+  end: number,
+  access: number,
+  ignoreErrors?: boolean,
+) => Sleep<0 | Err>
+
+/** Fault and map events; the names are uvmexp's and /proc/vmstat's. */
+export class VmStats {
+  faults = 0
+  fltnoram = 0
+  fltnoanon = 0
+  fltpgwait = 0
+  fltrelck = 0
+  fltrelckok = 0
+  fltanget = 0
+  fltanretry = 0
+  fltamcopy = 0
+  fltnamap = 0
+  fltnomap = 0
+  fltlget = 0
+  fltget = 0
+  flt_anon = 0
+  flt_acow = 0
+  flt_obj = 0
+  flt_prcopy = 0
+  flt_przero = 0
+  /** Reads of untouched anonymous memory that were given the zero page. */
+  zeroPageReads = 0
+  minorFaults = 0
+  majorFaults = 0
+  /** Faults that ended in an error: SIGSEGV or SIGBUS. */
+  protectionFaults = 0
+  forks = 0
+}
+
+export class Vm {
+  readonly machine: Machine
+  readonly phys: Phys
+  readonly pmaps: Pmaps
+  readonly objects = new ObjectTable()
+  readonly anons: Anons
+  readonly chunks = new ChunkPool()
+  readonly stats = new VmStats()
+  /** The page of zeros that reads of untouched private memory see; nobody may write it. */
+  readonly zeroPfn: Pfn
+  /** Upcall to the fault room, which lies above. */
+  populate: Populate = () => panic('the fault room is bound before a page is populated')
+  #lastGroup = 0
+
+  constructor(machine: Machine, phys: Phys, pmaps: Pmaps) {
+    this.machine = machine
+    this.phys = phys
+    this.pmaps = pmaps
+    this.anons = new Anons(phys, pmaps)
+    const zero: Pfn | Err | symbol = allocPagesTry(phys, GFP_KERNEL, 0)
+    if (typeof zero === 'symbol' || isErr(zero)) panic('there is a frame for the zero page at boot')
+    this.zeroPfn = zero
+    zeroPage(phys, zero)
+    // Reserved, as a part of the kernel image is: no zone manages it, pmap counts neither its mappings nor its references.
+    const f = phys.frames.indexOf(zero)
+    phys.frames.flags[f] = phys.frames.flags[f]! | PG_reserved
+    phys.zoneOf(f).managed--
+    phys.totalramPages--
+  }
+  newGroup(): { readonly id: number } {
+    return { id: ++this.#lastGroup }
+  }
+}

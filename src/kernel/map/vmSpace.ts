@@ -1,0 +1,242 @@
+// A vmspace: one map, one pmap, and what a process's address space remembers beside them.
+
+import { type Err, isErr, kassert, panic, type Pfn, type Sleep } from '../../base/index.ts'
+import { amapForEach, amapRef, anonAllocWithPage, amapAdd, anonUnref, anonPage } from '../anon/index.ts'
+import { GFP_KERNEL } from '../phys/index.ts'
+import {
+  pmapCopyPage,
+  pmapCopyRange,
+  pmapCreate,
+  pmapDestroy,
+  pmapPageProtect,
+  pmapProtect,
+  pmapRemoveAll,
+  pmapUpdate,
+  VM_PROT_READ,
+  VM_PROT_EXECUTE,
+} from '../pmap/index.ts'
+import {
+  VM_DONTCOPY,
+  VM_INHERIT_NONE,
+  VM_INHERIT_SHARE,
+  VM_INHERIT_ZERO,
+  VM_LOCKED,
+  VM_LOCKONFAULT,
+  VM_WIPEONFORK,
+  type VmMapEntry,
+} from './entry.ts'
+import type { Personality } from './personality.ts'
+import type { Vm } from './vm.ts'
+import { VmMap } from './vmMap.ts'
+
+/** Limits of setrlimit that concern memory, in bytes; Infinity for none. */
+export interface SpaceLimits {
+  as: number
+  data: number
+  stack: number
+  memlock: number
+}
+
+export class VmSpace {
+  readonly vm: Vm
+  readonly map: VmMap
+  refs = 1
+  // Linux's place marks, bytes.
+  mmapBase: number
+  startBrk = 0
+  brk = 0
+  startCode = 0
+  endCode = 0
+  startData = 0
+  endData = 0
+  startStack = 0
+  argStart = 0
+  argEnd = 0
+  envStart = 0
+  envEnd = 0
+  limits: SpaceLimits = { as: Infinity, data: Infinity, stack: 8 * 1024 * 1024, memlock: 8 * 1024 * 1024 }
+  /** mlockall(MCL_FUTURE): flags that later mappings get. */
+  futureFlags = 0
+  maxMapCount = 65530
+  peakResidentPages = 0
+
+  constructor(vm: Vm, map: VmMap) {
+    this.vm = vm
+    this.map = map
+    this.mmapBase = map.max
+  }
+  get pmap(): VmMap['pmap'] {
+    return this.map.pmap
+  }
+  get residentPages(): number {
+    return this.map.pmap.residentCount
+  }
+  notePeak(): void {
+    const now = this.map.pmap.residentCount
+    if (now > this.peakResidentPages) this.peakResidentPages = now
+  }
+}
+
+/**
+ * A new, empty address space `[min, max)` with its own pmap.
+ *
+ * @errors ENOMEM  no frame for the root page table
+ * @manual uvmspace_alloc, uvm_map(9), NetBSD
+ */
+export function uvmspaceAlloc(vm: Vm, personality: Personality, min: number, max: number): VmSpace | Err {
+  const pmap = pmapCreate(vm.pmaps)
+  if (isErr(pmap)) return pmap
+  return new VmSpace(vm, new VmMap(vm, pmap, personality, min, max))
+}
+
+/** One more user of the address space. @manual uvmspace_addref, uvm_map(9), NetBSD */
+export function uvmspaceAddref(space: VmSpace): void {
+  kassert(space.refs > 0, 'a dying vmspace gains no reference')
+  space.refs++
+}
+
+/**
+ * One user less; the last one removes every mapping and the pmap, which no CPU may have loaded then.
+ *
+ * @manual uvmspace_free, uvm_map(9), NetBSD
+ */
+export function uvmspaceFree(space: VmSpace): void {
+  kassert(space.refs > 0, 'a vmspace is not freed twice')
+  if (--space.refs > 0) return
+  const { map } = space
+  space.notePeak()
+  pmapRemoveAll(map.pmap)
+  map.removeRange(map.min, map.max)
+  if (map.entryCount !== 0 || map.size !== 0) panic('a freed vmspace is empty')
+  pmapDestroy(map.pmap)
+}
+
+/**
+ * A copy of an address space, entry by entry as its inheritance says. Private memory becomes copy-on-write in both:
+ * they share one amap, marked needs-copy, and the parent's translations lose their write permission. No page is copied.
+ *
+ * @errors ENOMEM  no frame for the child's page tables; nothing is left behind
+ * @locks  parent's map write-locked throughout; may sleep for it
+ * @manual uvmspace_fork, uvm_map(9), NetBSD
+ */
+export function* uvmspaceFork(parent: VmSpace): Sleep<VmSpace | Err> {
+  const { vm } = parent
+  const owner = {}
+  yield* parent.map.lock.write(owner)
+  const child = uvmspaceAlloc(vm, parent.map.personality, parent.map.min, parent.map.max)
+  if (isErr(child)) {
+    parent.map.lock.unlockWrite()
+    return child
+  }
+  vm.stats.forks++
+  for (const entry of parent.map.entries()) {
+    const error = forkEntry(entry, child.map)
+    if (error !== 0) {
+      pmapUpdate(parent.pmap)
+      parent.map.lock.unlockWrite()
+      uvmspaceFree(child)
+      return error
+    }
+  }
+  child.mmapBase = parent.mmapBase
+  child.startBrk = parent.startBrk
+  child.brk = parent.brk
+  child.startCode = parent.startCode
+  child.endCode = parent.endCode
+  child.startData = parent.startData
+  child.endData = parent.endData
+  child.startStack = parent.startStack
+  child.argStart = parent.argStart
+  child.argEnd = parent.argEnd
+  child.envStart = parent.envStart
+  child.envEnd = parent.envEnd
+  child.limits = { ...parent.limits }
+  child.maxMapCount = parent.maxMapCount
+  pmapUpdate(parent.pmap)
+  parent.map.lock.unlockWrite()
+  return child
+}
+
+function forkEntry(entry: VmMapEntry, child: VmMap): 0 | Err {
+  if (entry.inheritance === VM_INHERIT_NONE || (entry.vmFlags & VM_DONTCOPY) !== 0) return 0
+  const isWiped = entry.inheritance === VM_INHERIT_ZERO || (entry.vmFlags & VM_WIPEONFORK) !== 0
+  if (entry.inheritance === VM_INHERIT_SHARE && entry.needsCopy) entry.map.ownAmap(entry)
+
+  if (entry.object !== null && !isWiped) entry.object.pager.reference(entry.object)
+  if (!isWiped) entry.file?.reference()
+  const copy = child.link(entry.start, entry.end, {
+    object: isWiped ? null : entry.object,
+    offset: isWiped ? 0 : entry.offset,
+    file: isWiped ? null : entry.file,
+    isCow: entry.inheritance === VM_INHERIT_SHARE ? entry.isCow : true,
+    needsCopy: entry.inheritance === VM_INHERIT_SHARE ? entry.needsCopy : true,
+    protection: entry.protection,
+    maxProtection: entry.maxProtection,
+    inheritance: entry.inheritance,
+    advice: entry.advice,
+    vmFlags: entry.vmFlags & ~(VM_LOCKED | VM_LOCKONFAULT),
+    noMerge: entry.noMerge,
+    anonPgoff: entry.anonPgoff,
+  })
+  if (isWiped) return 0
+  if (entry.inheritance === VM_INHERIT_SHARE) {
+    if (entry.amap !== null) {
+      copy.amap = entry.amap
+      copy.amapSlot = entry.amapSlot
+      amapRef(entry.amap, entry.amapSlot, entry.pageCount, true)
+    }
+    return 0
+  }
+  if (entry.anonGroup !== null) {
+    copy.anonGroup = child.vm.newGroup()
+    copy.isForkChild = true
+  }
+  return entry.amap === null ? 0 : forkAmap(entry, copy)
+}
+
+/** COPY inheritance of an entry with an amap (uvm specification 2.14.4, steps 1 to 4). */
+function forkAmap(entry: VmMapEntry, copy: VmMapEntry): 0 | Err {
+  const amap = entry.amap!
+  copy.amap = amap
+  copy.amapSlot = entry.amapSlot
+  amapRef(amap, entry.amapSlot, entry.pageCount, false)
+  const { pmap, personality } = entry.map
+  if (amap.isShared || entry.wiredCount > 0) {
+    copy.map.ownAmap(copy)
+    return entry.wiredCount > 0 ? cowNow(copy) : shareProtect(entry)
+  }
+  entry.isCow = true
+  entry.needsCopy = true
+  if (personality.forkPtes === 'copy') return pmapCopyRange(copy.map.pmap, pmap, entry.start, entry.end)
+  if ((entry.maxProtection & 2) !== 0) pmapProtect(pmap, entry.start, entry.end, VM_PROT_READ | VM_PROT_EXECUTE)
+  return 0
+}
+
+/** A genuinely shared amap: every sharer's translation becomes read-only, so that the child's snapshot stays one. */
+function shareProtect(entry: VmMapEntry): 0 {
+  const { vm } = entry.map
+  amapForEach(vm.chunks, entry.amap!, entry.amapSlot, entry.amapSlot + entry.pageCount, (_slot, anon) => {
+    const pfn = anonPage(vm.anons, anon)
+    if (pfn >= 0) pmapPageProtect(vm.pmaps, pfn as Pfn, VM_PROT_READ | VM_PROT_EXECUTE)
+  })
+  return 0
+}
+
+/** The child of a wired entry gets its own pages now; the parent's wired mappings are left alone. */
+function cowNow(copy: VmMapEntry): 0 | Err {
+  const { vm } = copy.map
+  const slots: number[] = []
+  amapForEach(vm.chunks, copy.amap!, copy.amapSlot, copy.amapSlot + copy.pageCount, (slot, anon) =>
+    slots.push(slot, anon),
+  )
+  for (let i = 0; i < slots.length; i += 2) {
+    const old = slots[i + 1]!
+    if (vm.anons.ref[old]! <= 1) continue
+    const fresh = anonAllocWithPage(vm.anons, GFP_KERNEL)
+    if (isErr(fresh)) return fresh
+    pmapCopyPage(vm.pmaps, anonPage(vm.anons, old) as Pfn, anonPage(vm.anons, fresh) as Pfn)
+    amapAdd(vm.chunks, copy.amap!, slots[i]!, fresh)
+    anonUnref(vm.anons, old)
+  }
+  return 0
+}
