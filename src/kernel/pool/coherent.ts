@@ -4,7 +4,7 @@
 import { isErr, kassert, PAGE_SIZE, WouldSleep } from '../../base/index.ts'
 import type { OrErr, Pfn, Sleep, Vaddr } from '../../base/index.ts'
 import type { Device } from './device.ts'
-import { __GFP_DMA, __GFP_DMA32, __GFP_ZERO } from './gfp.ts'
+import { __GFP_DMA, __GFP_DMA32, __GFP_ZERO } from '../phys/index.ts'
 import { fillRam, frameAddress, frameOfAddress, isBacked, MAX_BLOCK_ORDER, orderOf } from './ram.ts'
 import type { Pools } from './pools.ts'
 

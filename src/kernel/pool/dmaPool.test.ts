@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ENOMEM, type Err, type Sleep, type Vaddr } from '../../base/index.ts'
 import { readWord } from './ram.ts'
-import { GFP_ATOMIC, GFP_KERNEL, __GFP_DMA, __GFP_DMA32 } from './gfp.ts'
+import { GFP_ATOMIC, GFP_KERNEL, __GFP_DMA, __GFP_DMA32 } from '../phys/index.ts'
 import { handMade, runAwake } from './handMade.ts'
 import {
   attachResource,

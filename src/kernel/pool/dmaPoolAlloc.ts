@@ -4,7 +4,7 @@ import type { DmaHandle } from './coherent.ts'
 import { assertLivePool, DMA_PAGE_BYTES, initialisePage, POISON_ALLOCATED, POISON_FREED } from './dmaPool.ts'
 import type { DmaPage, DmaPool } from './dmaPool.ts'
 import { addressText } from './dmaPoolDestroy.ts'
-import { __GFP_WAIT } from './gfp.ts'
+import { __GFP_WAIT } from '../phys/index.ts'
 import { assertMaySleep } from './context.ts'
 import { fillRam, findOther, ramOffset, readWord } from './ram.ts'
 

@@ -4,7 +4,7 @@
 import { Clock, ENOMEM, kassert, MiB, pfn, sleepOn, Trace, WaitQueue, WouldSleep } from '../../base/index.ts'
 import type { Err, OrErr, Pfn, Sleep, SleepRequest, WakeReason } from '../../base/index.ts'
 import { LAYOUT_SV48, PhysicalMemory } from '../../machine/index.ts'
-import { __GFP_WAIT } from './gfp.ts'
+import { __GFP_WAIT } from '../phys/index.ts'
 import { Pools } from './pools.ts'
 import type { PoolsConfig } from './pools.ts'
 import type { Bookkeeping, BookkeepingKind, PageSource } from './sources.ts'

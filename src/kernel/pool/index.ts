@@ -8,6 +8,8 @@
  *   mempool --(slab, kmalloc, pages)--> KmemCache --> PageSource (the phys room)
  *   DmaPool --> CoherentMemory -----------------------^
  *
+ * `poolsOver(phys)` makes the room's state for a booted machine; `new Pools(…)` over any other source of pages.
+ *
  * Descriptors lie outside simulated RAM (physical specification, 0.2); the objects, and the links of free objects and
  * blocks, lie in it. All addresses given out are in the direct map.
  *
@@ -30,6 +32,7 @@
 export { Pools } from './pools.ts'
 export type { PoolsConfig } from './pools.ts'
 export type { Bookkeeping, BookkeepingKind, PageSource, RamBytes, Running } from './sources.ts'
+export { physPages, poolsOver } from './physPools.ts'
 export { verify } from './verify.ts'
 
 export { KmemCache } from './kmemCache.ts'

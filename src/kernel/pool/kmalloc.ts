@@ -3,7 +3,7 @@
 import { isErr, kassert, PAGE_SIZE, panic, vaddr, WouldSleep } from '../../base/index.ts'
 import type { OrErr, Pfn, Sleep, Vaddr } from '../../base/index.ts'
 import { assertMaySleep } from './context.ts'
-import { __GFP_DMA, __GFP_HIGHMEM, __GFP_MOVABLE, __GFP_WAIT, __GFP_ZERO } from './gfp.ts'
+import { __GFP_DMA, __GFP_HIGHMEM, __GFP_MOVABLE, __GFP_WAIT, __GFP_ZERO } from '../phys/index.ts'
 import { kmemCacheAlloc, kmemCacheAllocTry } from './kmemCacheAlloc.ts'
 import { kmemCacheCreate } from './kmemCacheCreate.ts'
 import { freeObject } from './kmemCacheFree.ts'

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { KernelPanic, vaddr, WouldSleep, type Vaddr } from '../../base/index.ts'
 import { geometryOf } from './kmemCacheCreate.ts'
-import { __GFP_DMA, __GFP_HIGHMEM, __GFP_RECLAIMABLE, __GFP_ZERO, GFP_ATOMIC, GFP_KERNEL } from './gfp.ts'
+import { __GFP_DMA, __GFP_HIGHMEM, __GFP_RECLAIMABLE, __GFP_ZERO, GFP_ATOMIC, GFP_KERNEL } from '../phys/index.ts'
 import { handMade, runAwake } from './handMade.ts'
 import {
   kmemCacheAlloc,
@@ -160,7 +160,7 @@ describe('kmemCacheAlloc', () => {
     const backed = (frame: number): number => (frame < 1 ? frame * 4096 : -1)
     const bytes = new Uint8Array(4096)
     const { pools, pages } = handMade({
-      ram: { u8: bytes, view: new DataView(bytes.buffer), frameOffset: backed },
+      ram: { u8: bytes, frameOffset: backed },
     })
     const cache = kmemCacheCreate(pools, 'x', 2048)!
     expect(kmemCacheAllocTry(cache, GFP_KERNEL)).not.toBeNull()

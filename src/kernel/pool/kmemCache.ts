@@ -130,9 +130,9 @@ export const isUsed = (slab: Slab, slot: number): boolean => (slab.used[slot >>>
 export const slotOffset = (slab: Slab, slot: number): number => slab.base + slot * slab.cache.stride
 
 export const readLink = (slab: Slab, slot: number): number =>
-  slab.cache.pools.ram.view.getUint32(slotOffset(slab, slot) + slab.cache.linkOffset, true)
+  slab.cache.pools.view.getUint32(slotOffset(slab, slot) + slab.cache.linkOffset, true)
 export const writeLink = (slab: Slab, slot: number, link: number): void =>
-  slab.cache.pools.ram.view.setUint32(slotOffset(slab, slot) + slab.cache.linkOffset, link, true)
+  slab.cache.pools.view.setUint32(slotOffset(slab, slot) + slab.cache.linkOffset, link, true)
 
 /** Puts a slab at the front of the list of those with a free slot. */
 export function listSlab(slab: Slab): void {

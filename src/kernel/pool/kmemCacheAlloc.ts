@@ -9,7 +9,7 @@ import {
   __GFP_RECLAIMABLE,
   __GFP_WAIT,
   __GFP_ZERO,
-} from './gfp.ts'
+} from '../phys/index.ts'
 import {
   isUsed,
   LINK_END,

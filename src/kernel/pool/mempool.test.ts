@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ENOMEM, KernelPanic, sleepOn, WaitQueue, WouldSleep, type Sleep, type Vaddr } from '../../base/index.ts'
-import { GFP_ATOMIC, GFP_KERNEL, __GFP_IO, __GFP_ZERO } from './gfp.ts'
+import { GFP_ATOMIC, GFP_KERNEL, __GFP_IO, __GFP_ZERO } from '../phys/index.ts'
 import { handMade, runAwake, type Thread } from './handMade.ts'
 import {
   kmemCacheCreate,
@@ -299,7 +299,7 @@ describe('mempoolDestroy', () => {
 })
 
 describe('stock mempools', () => {
-  it('[physical K11] keeps blocks of pages and gives them all back', () => {
+  it('keep blocks of pages and give them all back', () => {
     const { pools, pages } = handMade()
     const pool = runAwake(mempoolCreatePagePool(pools, 2, 1))!
     expect(pages.nrFree).toBe(4092)
@@ -309,7 +309,7 @@ describe('stock mempools', () => {
     mempoolDestroy(pool)
     expect(pages.nrFree).toBe(4096)
   })
-  it('keeps objects of a slab cache without constructor, and kmalloc memory', () => {
+  it('keep objects of a slab cache without constructor, and kmalloc memory', () => {
     const { pools, pages } = handMade()
     const cache = kmemCacheCreate(pools, 'bio', 192)!
     const bios = runAwake(mempoolCreateSlabPool(pools, 3, cache))!
@@ -324,7 +324,7 @@ describe('stock mempools', () => {
     expect([...pages.blocks.values()]).not.toContain(5)
     verify(pools)
   })
-  it('notices writes to the reserve when debugging', () => {
+  it('notice writes to the reserve when debugging', () => {
     const { pools, memory, pages } = handMade({ debug: true })
     const pool = runAwake(mempoolCreateKmallocPool(pools, 1, 4096))!
     const kept = pool.elements[0] as Vaddr

@@ -1,6 +1,6 @@
 import { kassert, sleepOn, WouldSleep } from '../../base/index.ts'
 import type { Sleep } from '../../base/index.ts'
-import { __GFP_IO, __GFP_NOMEMALLOC, __GFP_NORETRY, __GFP_NOWARN, __GFP_WAIT, __GFP_ZERO } from './gfp.ts'
+import { __GFP_IO, __GFP_NOMEMALLOC, __GFP_NORETRY, __GFP_NOWARN, __GFP_WAIT, __GFP_ZERO } from '../phys/index.ts'
 import { assertLive, popElementLocked } from './mempool.ts'
 import type { Mempool } from './mempool.ts'
 import { allocElement, allocElementNow } from './mempoolCreate.ts'

@@ -1,6 +1,6 @@
 import { kassert, WouldSleep } from '../../base/index.ts'
 import type { Sleep } from '../../base/index.ts'
-import { __GFP_WAIT, GFP_KERNEL } from './gfp.ts'
+import { __GFP_WAIT, GFP_KERNEL } from '../phys/index.ts'
 import { Mempool, MEMPOOL_BYTES, MEMPOOL_SLOT_BYTES, pushElementLocked } from './mempool.ts'
 import type { ElementSource } from './mempool.ts'
 import { mempoolDestroy } from './mempoolDestroy.ts'

@@ -1,6 +1,6 @@
 import { ENOMEM, kassert } from '../../base/index.ts'
 import type { OrErr, Sleep } from '../../base/index.ts'
-import { __GFP_WAIT } from './gfp.ts'
+import { __GFP_WAIT } from '../phys/index.ts'
 import { assertLive, MEMPOOL_SLOT_BYTES, popElementLocked, pushElementLocked } from './mempool.ts'
 import type { Mempool } from './mempool.ts'
 import { allocElement } from './mempoolCreate.ts'

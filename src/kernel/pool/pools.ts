@@ -35,6 +35,8 @@ const LOG_LINES = 1000
 /** Everything the room knows. Two of them can live in one process. */
 export class Pools {
   readonly ram: RamBytes
+  /** `ram.u8`, by words. */
+  readonly view: DataView
   readonly pages: PageSource
   readonly clock: Clock
   readonly directMap: number
@@ -62,6 +64,8 @@ export class Pools {
 
   constructor(config: PoolsConfig) {
     this.ram = config.ram
+    const { buffer, byteOffset, byteLength } = config.ram.u8
+    this.view = new DataView(buffer, byteOffset, byteLength)
     this.pages = config.pages
     this.clock = config.clock
     this.directMap = config.directMap

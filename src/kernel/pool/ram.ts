@@ -2,6 +2,7 @@
 
 import { kassert, PAGE_MASK, PAGE_SIZE, pfn as toPfn, vaddr } from '../../base/index.ts'
 import type { Pfn, Vaddr } from '../../base/index.ts'
+import { MAX_ORDER } from '../phys/index.ts'
 import type { Pools } from './pools.ts'
 
 /** Direct-map address of a frame. */
@@ -17,7 +18,7 @@ export function orderOf(bytes: number): number {
 }
 
 /** The largest order the page allocator serves. */
-export const MAX_BLOCK_ORDER = 10
+export const MAX_BLOCK_ORDER = MAX_ORDER - 1
 const GRANULE_FRAMES = 512
 
 /** Can every byte of the block be touched? Running out of backing is running out of memory (DESIGN.md, decision 1). */
@@ -56,7 +57,7 @@ export function findOther(pools: Pools, va: number, bytes: number, value: number
 
 /** Reads an unsigned little-endian word at any alignment, also across a frame boundary. */
 export function readWord(pools: Pools, va: number): number {
-  if ((va & PAGE_MASK) <= PAGE_SIZE - 4) return pools.ram.view.getUint32(ramOffset(pools, va), true)
+  if ((va & PAGE_MASK) <= PAGE_SIZE - 4) return pools.view.getUint32(ramOffset(pools, va), true)
   let word = 0
   for (let i = 3; i >= 0; i--) word = word * 256 + pools.ram.u8[ramOffset(pools, va + i)]!
   return word
@@ -64,7 +65,7 @@ export function readWord(pools: Pools, va: number): number {
 
 export function writeWord(pools: Pools, va: number, word: number): void {
   if ((va & PAGE_MASK) <= PAGE_SIZE - 4) {
-    pools.ram.view.setUint32(ramOffset(pools, va), word, true)
+    pools.view.setUint32(ramOffset(pools, va), word, true)
     return
   }
   for (let i = 0; i < 4; i++) pools.ram.u8[ramOffset(pools, va + i)] = (word >>> (8 * i)) & 0xff

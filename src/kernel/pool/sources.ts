@@ -14,7 +14,6 @@ export interface PageSource {
 /** The bytes of simulated RAM. An aligned block of up to 512 frames is contiguous in `u8`. */
 export interface RamBytes {
   readonly u8: Uint8Array
-  readonly view: DataView
   /** Offset of the frame in `u8`, backing it if need be; -1 if there is no RAM or no backing left. */
   frameOffset(pfn: number): number
 }
