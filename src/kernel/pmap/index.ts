@@ -76,5 +76,6 @@ export {
   pmapQremove,
   pmapVirtualSpace,
 } from './kernelMappings.ts'
+export { verify } from './verify.ts'
 export { pmapCopyPage, pmapZeroPage } from './pageData.ts'
 export { pmapQuickEnterPage, pmapQuickRemovePage } from './pmapQuick.ts'
