@@ -58,17 +58,17 @@ export function addToPageCacheLruTry(cache: PageCache, page: Pfn, object: FileOb
   const { frames } = cache
   const f = frames.frameOf(page)
   // Nobody else knows the page yet.
-  frames.flags[f]! |= PG_locked
+  frames.flags[f] |= PG_locked
   const failed = insert(cache, page, object, index)
   if (failed !== 0) {
-    frames.flags[f]! &= ~PG_locked
+    frames.flags[f] &= ~PG_locked
     return failed
   }
   const shadow = cache.displaced
   if (shadow !== null && workingsetRefault(cache, shadow)) {
-    frames.flags[f]! |= PG_active
+    frames.flags[f] |= PG_active
     workingsetActivation(cache, f)
-  } else frames.flags[f]! &= ~PG_active
+  } else frames.flags[f] &= ~PG_active
   lruCacheAdd(cache, page)
   return 0
 }
@@ -105,5 +105,5 @@ export function reserveIndexNode(cache: PageCache): boolean {
 /** The two tracepoints of pages that come and go. */
 export function traceFilemap(cache: PageCache, name: string, object: FileObject, f: number): void {
   const { frames, trace } = cache
-  trace.emit(name, { pfn: frames.pfnAt(f), i_ino: object.ino, index: frames.pgoff[f]!, s_dev: object.dev })
+  trace.emit(name, { pfn: frames.pfnAt(f), i_ino: object.ino, index: frames.pgoff[f], s_dev: object.dev })
 }

@@ -40,12 +40,12 @@ export function attachBuffers(cache: PageCache, pfn: Pfn, blockBytes: number): P
 /** The page has private data of its file system from now on: PG_private and a reference. */
 export function attachPagePrivate(cache: PageCache, pfn: Pfn): void {
   getPage(cache.phys, pfn)
-  cache.frames.flags[cache.frames.frameOf(pfn)]! |= PG_private
+  cache.frames.flags[cache.frames.frameOf(pfn)] |= PG_private
 }
 export function detachPagePrivate(cache: PageCache, pfn: Pfn): void {
   const f = cache.frames.frameOf(pfn)
   if (!cache.has(f, PG_private)) return
-  cache.frames.flags[f]! &= ~PG_private
+  cache.frames.flags[f] &= ~PG_private
   cache.buffers.delete(f)
   putCachePage(cache, pfn)
 }

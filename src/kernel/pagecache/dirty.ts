@@ -23,6 +23,7 @@ import {
 import { I_DIRTY_PAGES, TAG_DIRTY, TAG_TOWRITE, TAG_WRITEBACK } from './constants.ts'
 import type { FileObject, WritebackControl } from './fileObject.ts'
 import { assertPage } from './assertPage.ts'
+import { pageMkclean } from './pageMkclean.ts'
 import type { PageCache } from './pageCache.ts'
 
 /**
@@ -35,7 +36,7 @@ export function setPageDirty(cache: PageCache, pfn: Pfn): boolean {
   const { flags } = cache.frames
   const f = cache.frames.frameOf(pfn)
   // The bit is PG_readahead too: dirtying takes a readahead marker away.
-  flags[f]! &= ~PG_reclaim
+  flags[f] &= ~PG_reclaim
   const object = cache.objectOf(f)
   if (object === null) return testSetDirty(cache, f)
   if (object.ops.setPageDirty !== undefined) return object.ops.setPageDirty(object, pfn)
@@ -49,7 +50,7 @@ export function setPageDirtyTagged(cache: PageCache, object: FileObject, pfn: Pf
   if (!testSetDirty(cache, f)) return false
   if (!cache.has(f, PG_private | PG_uptodate)) cache.warn(`dirty page is not up to date: ${cache.describe(f)}`)
   accountDirtied(cache, object, f)
-  object.pages.setTag(cache.frames.pgoff[f]!, TAG_DIRTY)
+  object.pages.setTag(cache.frames.pgoff[f], TAG_DIRTY)
   markObjectDirty(cache, object, I_DIRTY_PAGES)
   return true
 }
@@ -61,14 +62,14 @@ export function setPageDirtyNoWriteback(cache: PageCache, pfn: Pfn): boolean {
 
 function testSetDirty(cache: PageCache, f: number): boolean {
   const { flags } = cache.frames
-  if ((flags[f]! & PG_dirty) !== 0) return false
-  flags[f]! |= PG_dirty
+  if ((flags[f] & PG_dirty) !== 0) return false
+  flags[f] |= PG_dirty
   return true
 }
 function accountDirtied(cache: PageCache, object: FileObject, f: number): void {
   const { device } = object
   if (cache.trace.on)
-    cache.trace.emit('writeback_dirty_page', { name: device.name, ino: object.ino, index: cache.frames.pgoff[f]! })
+    cache.trace.emit('writeback_dirty_page', { name: device.name, ino: object.ino, index: cache.frames.pgoff[f] })
   if (!device.accountsDirty) return
   const { io } = cache
   cache.count(f, NR_FILE_DIRTY, 1)
@@ -77,7 +78,7 @@ function accountDirtied(cache: PageCache, object: FileObject, f: number): void {
   device.dirtied++
   io.writeBytes += PAGE_SIZE
   io.nrDirtied++
-  cache.dirtyRatelimits[cache.phys.machine.current.cpu.id]!++
+  cache.dirtyRatelimits[cache.phys.machine.current.cpu.id]++
 }
 /** Takes one page off the dirty accounts; the pages ever dirtied stay. */
 export function accountCleaned(cache: PageCache, object: FileObject, f: number): void {
@@ -106,26 +107,21 @@ export function clearPageDirtyForIo(cache: PageCache, pfn: Pfn): boolean {
   const object = cache.objectOf(f)
   if (object === null || !object.device.accountsDirty) {
     const wasDirty = cache.has(f, PG_dirty)
-    flags[f]! &= ~PG_dirty
+    flags[f] &= ~PG_dirty
     return wasDirty
   }
   if (pageMkclean(cache, pfn) > 0) setPageDirty(cache, pfn)
   if (!cache.has(f, PG_dirty)) return false
-  flags[f]! &= ~PG_dirty
+  flags[f] &= ~PG_dirty
   accountCleaned(cache, object, f)
   return true
-}
-
-/** Makes every translation of the page clean and read-only. @returns how many were dirty or writable */
-export function pageMkclean(cache: PageCache, pfn: Pfn): number {
-  return cache.translations === null ? 0 : cache.translations.makeClean(pfn)
 }
 
 /** The contents will not be written after all. Tag and translations stay as they are. */
 export function cancelDirtyPage(cache: PageCache, pfn: Pfn, accountBytes: number): void {
   const f = cache.frames.frameOf(pfn)
   if (!cache.has(f, PG_dirty)) return
-  cache.frames.flags[f]! &= ~PG_dirty
+  cache.frames.flags[f] &= ~PG_dirty
   const object = cache.objectOf(f)
   if (object === null || !object.device.accountsDirty) return
   accountCleaned(cache, object, f)
@@ -158,7 +154,7 @@ function beginWriteback(cache: PageCache, pfn: Pfn, keepsTowrite: boolean): bool
   const f = frames.frameOf(pfn)
   const wasSet = cache.has(f, PG_writeback)
   const object = cache.objectOf(f)
-  frames.flags[f]! |= PG_writeback
+  frames.flags[f] |= PG_writeback
   if (object !== null) {
     const index = frames.pgoff[f]!
     if (!wasSet) {
@@ -177,10 +173,10 @@ export function testClearPageWriteback(cache: PageCache, pfn: Pfn): boolean {
   const { frames } = cache
   const f = frames.frameOf(pfn)
   if (!cache.has(f, PG_writeback)) return false
-  frames.flags[f]! &= ~PG_writeback
+  frames.flags[f] &= ~PG_writeback
   const object = cache.objectOf(f)
   if (object !== null) {
-    object.pages.clearTag(frames.pgoff[f]!, TAG_WRITEBACK)
+    object.pages.clearTag(frames.pgoff[f], TAG_WRITEBACK)
     if (object.device.accountsWriteback) {
       object.device.writeback--
       object.device.written++

@@ -15,7 +15,7 @@ import type { PageCache } from './pageCache.ts'
 export function endPageWriteback(cache: PageCache, pfn: Pfn): void {
   const f = cache.frames.frameOf(pfn)
   if (cache.has(f, PG_reclaim)) {
-    cache.frames.flags[f]! &= ~PG_reclaim
+    cache.frames.flags[f] &= ~PG_reclaim
     rotateReclaimablePage(cache, pfn)
   }
   assertPage(cache, testClearPageWriteback(cache, pfn), 'a write that ends had begun', f)

@@ -18,7 +18,7 @@ export function findGetEntry(cache: PageCache, object: FileObject, index: number
   const f = frames.frameOf(value - 1)
   // Count 0: somebody further up the stack has frozen the page and is taking it out.
   if (frames.refcount[f] === 0) return null
-  frames.refcount[f]!++
+  frames.refcount[f]++
   return pfn(value - 1)
 }
 

@@ -97,6 +97,6 @@ function takeReference(cache: PageCache, pfn: number): boolean {
   const { refcount } = cache.frames
   const f = cache.frames.frameOf(pfn)
   if (refcount[f] === 0) return false
-  refcount[f]!++
+  refcount[f]++
   return true
 }

@@ -24,7 +24,7 @@
 export * from './constants.ts'
 export * from './backingDevice.ts'
 export * from './fileObject.ts'
-export { PageCache, TaskIo, type PageCacheOptions, type PageTranslations } from './pageCache.ts'
+export { PageCache, TaskIo, type PageCacheOptions } from './pageCache.ts'
 export { PageWaiter, type PageWaitCallback } from './pageWaits.ts'
 export * from './readaheadState.ts'
 // Look-up
@@ -57,7 +57,6 @@ export {
   cancelDirtyPage,
   clearPageDirtyForIo,
   markObjectDirty,
-  pageMkclean,
   redirtyPageForWritepage,
   setPageDirty,
   setPageDirtyNoWriteback,
@@ -67,6 +66,7 @@ export {
 } from './dirty.ts'
 export * from './buffers.ts'
 export * from './errors.ts'
+export { gatherModified, pageMkclean } from './pageMkclean.ts'
 export {
   activatePage,
   deactivateFilePage,

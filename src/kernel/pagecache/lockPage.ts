@@ -44,7 +44,7 @@ function* lockInLine(cache: PageCache, pfn: Pfn, isKillable: boolean): Sleep<0 |
   const waiter = new PageWaiter(f, PG_locked, true)
   for (;;) {
     if (!waiter.isQueued) cache.waits.addTail(waiter)
-    if ((flags[f]! & PG_locked) !== 0) {
+    if ((flags[f] & PG_locked) !== 0) {
       const reason = yield* sleepOn(waiter.sleep, Infinity, isKillable)
       if (reason === 'signal') {
         // Woken and killed at once: the wake-up belongs to the next in line.

@@ -62,7 +62,7 @@ export class Lru {
   }
   /** The name of a list, for `Frames.listPfns` and the like. */
   list(zoneSlot: number, lru: number): number {
-    return this.#firstList[zoneSlot]! + lru
+    return this.#firstList[zoneSlot] + lru
   }
 }
 
@@ -75,7 +75,7 @@ export function pageLru(cache: PageCache, f: number): number {
 function enlist(cache: PageCache, f: number, atTail: boolean): void {
   const { frames } = cache
   const lru = pageLru(cache, f)
-  const list = cache.lru.list(frames.zone[f]!, lru)
+  const list = cache.lru.list(frames.zone[f], lru)
   if (atTail) frames.pushBack(list, f)
   else frames.pushFront(list, f)
   cache.count(f, NR_INACTIVE_ANON + lru, 1)
@@ -87,14 +87,14 @@ function unlist(cache: PageCache, f: number): void {
 
 // A batch is drained when a page comes that finds it full (add), or when it has become full (the others).
 function intoBatch(cache: PageCache, batch: Batch, f: number): void {
-  cache.frames.refcount[f]!++
+  cache.frames.refcount[f]++
   batch.frames[batch.count++] = f
 }
 function drain(cache: PageCache, batch: Batch, move: (cache: PageCache, f: number) => void): void {
   const { count } = batch
-  for (let i = 0; i < count; i++) move(cache, batch.frames[i]!)
+  for (let i = 0; i < count; i++) move(cache, batch.frames[i])
   batch.count = 0
-  for (let i = 0; i < count; i++) putCachePage(cache, cache.frames.pfnAt(batch.frames[i]!))
+  for (let i = 0; i < count; i++) putCachePage(cache, cache.frames.pfnAt(batch.frames[i]))
 }
 function localBatches(cache: PageCache): CpuBatches {
   return cache.lru.cpus[cache.phys.machine.current.cpu.id]!
@@ -110,12 +110,11 @@ function moveToLru(cache: PageCache, f: number): void {
   const { frames, trace } = cache
   assertPage(cache, !cache.has(f, PG_lru), 'a page is put on a list once', f)
   if (((cache.objectOf(f)?.flags ?? 0) & AS_UNEVICTABLE) !== 0 || cache.has(f, PG_mlocked)) {
-    frames.flags[f] = (frames.flags[f]! | PG_unevictable) & ~PG_active
+    frames.flags[f] = (frames.flags[f] | PG_unevictable) & ~PG_active
   }
-  frames.flags[f]! |= PG_lru
+  frames.flags[f] |= PG_lru
   enlist(cache, f, false)
-  if (trace.on)
-    trace.emit('mm_lru_insertion', { pfn: frames.pfnAt(f), lru: pageLru(cache, f), flags: frames.flags[f]! })
+  if (trace.on) trace.emit('mm_lru_insertion', { pfn: frames.pfnAt(f), lru: pageLru(cache, f), flags: frames.flags[f] })
 }
 
 /**
@@ -134,8 +133,8 @@ export function markPageAccessed(cache: PageCache, pfn: Pfn): void {
   if ((word & (PG_active | PG_unevictable)) !== 0) return
   if ((word & PG_lru) !== 0) activatePage(cache, pfn)
   else activateInBatch(cache, f)
-  flags[f]! &= ~PG_referenced
-  if ((word & PG_swapbacked) === 0) cache.inactiveAge[cache.frames.zone[f]!]!++
+  flags[f] &= ~PG_referenced
+  if ((word & PG_swapbacked) === 0) cache.inactiveAge[cache.frames.zone[f]]!++
 }
 /** Queues a page on an inactive list for activation. */
 export function activatePage(cache: PageCache, pfn: Pfn): void {
@@ -149,7 +148,7 @@ function activate(cache: PageCache, f: number): void {
   const { frames, trace } = cache
   if (!cache.has(f, PG_lru) || cache.has(f, PG_active | PG_unevictable)) return
   unlist(cache, f)
-  frames.flags[f]! |= PG_active
+  frames.flags[f] |= PG_active
   enlist(cache, f, false)
   if (trace.on) trace.emit('mm_lru_activate', { pfn: frames.pfnAt(f) })
   cache.phys.events.add('pgactivate')
@@ -159,7 +158,7 @@ function activateInBatch(cache: PageCache, f: number): void {
   const batch = localBatches(cache).add
   for (let i = batch.count - 1; i >= 0; i--) {
     if (batch.frames[i] !== f) continue
-    cache.frames.flags[f]! |= PG_active
+    cache.frames.flags[f] |= PG_active
     return
   }
 }
@@ -178,8 +177,8 @@ function deactivate(cache: PageCache, f: number): void {
   const wasActive = cache.has(f, PG_active)
   const isBusy = cache.has(f, PG_dirty | PG_writeback)
   unlist(cache, f)
-  frames.flags[f]! &= ~(PG_active | PG_referenced)
-  if (isBusy) frames.flags[f]! |= PG_reclaim
+  frames.flags[f] &= ~(PG_active | PG_referenced)
+  if (isBusy) frames.flags[f] |= PG_reclaim
   else cache.phys.events.add('pgrotated')
   enlist(cache, f, !isBusy)
   if (wasActive) cache.phys.events.add('pgdeactivate')
@@ -224,7 +223,7 @@ export function putCachePage(cache: PageCache, pfn: Pfn): void {
 /** Takes a page off its list for good: it is about to be freed. */
 function takeOffLru(cache: PageCache, f: number): void {
   if (cache.has(f, PG_lru)) unlist(cache, f)
-  cache.frames.flags[f]! &= ~(PG_lru | PG_active | PG_unevictable)
+  cache.frames.flags[f] &= ~(PG_lru | PG_active | PG_unevictable)
 }
 /** The same for a page whose contents nobody will want: it is used again last. */
 export function putColdCachePage(cache: PageCache, pfn: Pfn): void {

@@ -1,20 +1,13 @@
 import type { Clock, Trace } from '../../base/index.ts'
 import type { ObjectTable } from '../object/index.ts'
 import { MAX_NR_ZONES, PG_anon, type Frames, type Phys, type Zone } from '../phys/index.ts'
+import type { Pmaps } from '../pmap/index.ts'
 import { BackingDevice, BDI_CAP_NO_ACCT_AND_WRITEBACK } from './backingDevice.ts'
 import type { PageBuffers } from './buffers.ts'
 import type { Exceptional } from './constants.ts'
 import { FileObject } from './fileObject.ts'
 import { Lru } from './lru.ts'
 import { PageWaits } from './pageWaits.ts'
-
-/** Translations of pages, as this room asks about them. The pmap room answers. */
-export interface PageTranslations {
-  /** Makes every translation of the page clean and read-only. @returns how many were dirty or writable */
-  makeClean(pfn: number): number
-  /** Takes over what translations, present and gone, remember of stores: was the page modified? */
-  takeModified(pfn: number): boolean
-}
 
 /** I/O and dirtying done by one thread. */
 export class TaskIo {
@@ -31,6 +24,8 @@ export class TaskIo {
 }
 
 export interface PageCacheOptions {
+  /** Translations of pages; without them no page is ever mapped. */
+  readonly pmaps?: Pmaps
   /** Page wait queues of each zone; one for about 256 pages unless told. */
   readonly waitQueuesPerZone?: number
 }
@@ -44,8 +39,8 @@ export class PageCache {
   readonly trace: Trace
   readonly lru: Lru
   readonly waits: PageWaits
-  /** Bound at boot; null while nothing is mapped. */
-  translations: PageTranslations | null = null
+  /** Who maps pages; null where nothing is mapped. */
+  readonly pmaps: Pmaps | null
   /** For objects that are their own store. */
   readonly memoryDevice = new BackingDevice('memory', BDI_CAP_NO_ACCT_AND_WRITEBACK, 0)
   /** Evictions plus activations of each zone, by zone slot. */
@@ -70,6 +65,7 @@ export class PageCache {
     this.trace = phys.machine.trace
     this.lru = new Lru(phys)
     this.waits = new PageWaits(phys, options.waitQueuesPerZone ?? 0)
+    this.pmaps = options.pmaps ?? null
     this.inactiveAge = new Float64Array(phys.nodes.length * MAX_NR_ZONES)
     this.dirtyRatelimits = new Int32Array(phys.machine.cpus.length)
   }
@@ -85,27 +81,27 @@ export class PageCache {
   /** The object that a frame belongs to (page.mapping), or null: none, an anon, or not a file's. */
   objectOf(f: number): FileObject | null {
     const owner = this.frames.owner[f]!
-    if (owner === 0 || (this.frames.flags[f]! & PG_anon) !== 0) return null
+    if (owner === 0 || (this.frames.flags[f] & PG_anon) !== 0) return null
     const object = this.objects.byId.get(owner)
     return object instanceof FileObject ? object : null
   }
   /** Is the frame a page of this object (page.mapping === mapping)? */
   belongsTo(f: number, object: FileObject): boolean {
-    return this.frames.owner[f] === object.id && (this.frames.flags[f]! & PG_anon) === 0
+    return this.frames.owner[f] === object.id && (this.frames.flags[f] & PG_anon) === 0
   }
   has(f: number, flag: number): boolean {
-    return (this.frames.flags[f]! & flag) !== 0
+    return (this.frames.flags[f] & flag) !== 0
   }
   /** Has any translation. */
   isMapped(f: number): boolean {
-    return this.frames.mapcount[f]! >= 0
+    return this.frames.mapcount[f] >= 0
   }
   zoneOf(f: number): Zone {
     return this.phys.zoneOf(f)
   }
   /** Adds to a zone counter of the frame's zone. */
   count(f: number, item: number, by: number): void {
-    this.phys.zoneOf(f).stat[item]! += by
+    this.phys.zoneOf(f).stat[item] += by
   }
   warn(text: string): void {
     this.phys.log.warn(text)

@@ -87,7 +87,7 @@ export class PageWaits {
   /** True if the waiter took the wake-up. */
   #offer(waiter: PageWaiter, frame: number, bit: number): boolean {
     if (waiter.callback !== null) return waiter.callback(this.#frames.pfnAt(frame), bit)
-    if (waiter.frame !== frame || waiter.bit !== bit || (this.#frames.flags[frame]! & bit) !== 0) return false
+    if (waiter.frame !== frame || waiter.bit !== bit || (this.#frames.flags[frame] & bit) !== 0) return false
     this.remove(waiter)
     waiter.sleep.wakeAll()
     return true
@@ -97,7 +97,7 @@ export class PageWaits {
     this.#waiting++
   }
   #queueOf(frame: number): PageWaiter[] {
-    const queues = this.#zones[this.#frames.zone[frame]!]!
+    const queues = this.#zones[this.#frames.zone[frame]]!
     // Multiplied by the golden ratio, so that neighbours spread.
     return queues[(Math.imul(frame, 0x9e3779b1) >>> 0) % queues.length]!
   }

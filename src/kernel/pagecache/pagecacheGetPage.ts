@@ -127,7 +127,7 @@ function maskForNewPage(object: FileObject, fgp: number, gfp: number): number {
 }
 function prepareNewPage(cache: PageCache, page: Pfn, fgp: number): void {
   if ((fgp & FGP_LOCK) === 0) cache.warnOnce('pagecacheGetPage makes locked pages: FGP_CREAT needs FGP_LOCK')
-  if ((fgp & FGP_ACCESSED) !== 0) cache.frames.flags[cache.frames.frameOf(page)]! |= PG_referenced
+  if ((fgp & FGP_ACCESSED) !== 0) cache.frames.flags[cache.frames.frameOf(page)] |= PG_referenced
 }
 function isStillAt(cache: PageCache, object: FileObject, index: number, page: Pfn): boolean {
   const f = cache.frames.frameOf(page)

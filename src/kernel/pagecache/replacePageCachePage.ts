@@ -26,7 +26,7 @@ export function* replacePageCachePage(cache: PageCache, old: Pfn, fresh: Pfn, _g
   frames.pgoff[f] = frames.pgoff[frames.frameOf(old)]!
   const object = removeFromIndex(cache, old, null)
   frames.owner[f] = object.id
-  object.pages.set(frames.pgoff[f]!, fresh + 1)
+  object.pages.set(frames.pgoff[f], fresh + 1)
   object.nrPages++
   cache.count(f, NR_FILE_PAGES, 1)
   if (cache.has(f, PG_swapbacked)) cache.count(f, NR_SHMEM, 1)

@@ -13,7 +13,7 @@ import type { PageCache } from './pageCache.ts'
 export function unlockPage(cache: PageCache, pfn: Pfn): void {
   const { frames } = cache
   const f = frames.frameOf(pfn)
-  assertPage(cache, (frames.flags[f]! & PG_locked) !== 0, 'a page that is unlocked was locked', f)
-  frames.flags[f]! &= ~PG_locked
+  assertPage(cache, (frames.flags[f] & PG_locked) !== 0, 'a page that is unlocked was locked', f)
+  frames.flags[f] &= ~PG_locked
   cache.waits.wake(f, PG_locked)
 }

@@ -34,7 +34,7 @@ export function verifyPageCache(cache: PageCache): void {
       seen.add(f)
       assertPage(cache, cache.belongsTo(f, object), 'a page knows its object', f)
       assertPage(cache, cache.frames.pgoff[f] === index, 'a page knows its index', f)
-      assertPage(cache, cache.frames.refcount[f]! >= 1, 'a cached page has a reference', f)
+      assertPage(cache, cache.frames.refcount[f] >= 1, 'a cached page has a reference', f)
       const isWriting = cache.has(f, PG_writeback)
       assertPage(cache, isWriting === object.pages.hasTag(index, TAG_WRITEBACK), 'WRITEBACK tag and flag agree', f)
       if (isWriting) {

@@ -24,15 +24,15 @@ export function workingsetRefault(cache: PageCache, shadow: Exceptional): boolea
   const value = exceptionalValue(shadow)
   const slot = value % ZONE_SLOTS
   const zone = cache.phys.zoneBySlot[slot]!
-  const moved = (cache.inactiveAge[slot]! % AGE_SPAN) - Math.floor(value / ZONE_SLOTS)
+  const moved = (cache.inactiveAge[slot] % AGE_SPAN) - Math.floor(value / ZONE_SLOTS)
   const distance = moved < 0 ? moved + AGE_SPAN : moved
-  zone.stat[WORKINGSET_REFAULT]!++
-  if (distance > zone.stat[NR_ACTIVE_FILE]!) return false
-  zone.stat[WORKINGSET_ACTIVATE]!++
+  zone.stat[WORKINGSET_REFAULT]++
+  if (distance > zone.stat[NR_ACTIVE_FILE]) return false
+  zone.stat[WORKINGSET_ACTIVATE]++
   return true
 }
 
 /** An active page is older by one activation. */
 export function workingsetActivation(cache: PageCache, f: number): void {
-  cache.inactiveAge[cache.frames.zone[f]!]!++
+  cache.inactiveAge[cache.frames.zone[f]]!++
 }
