@@ -327,6 +327,19 @@ describe('dmaPoolDestroy', () => {
     runAwake(dmaPoolDestroy(null))
     verify(pools)
   })
+  it('gives its pages back newest first', () => {
+    const { pool, pages, alloc } = poolOf(4096, 0, 0)
+    const blocks = [alloc()!, alloc()!, alloc()!]
+    for (const { va, dma } of blocks) dmaPoolFree(pool, va, dma)
+    const freed: number[] = []
+    const freePages = pages.freePages.bind(pages)
+    pages.freePages = (block, order) => {
+      freed.push(block)
+      freePages(block, order)
+    }
+    runAwake(dmaPoolDestroy(pool))
+    expect(freed).toEqual([2, 1, 0])
+  })
 })
 
 describe('managed DMA pools', () => {

@@ -68,6 +68,12 @@ describe('kmalloc', () => {
       expect(memory.readBytes(clean - pools.directMap, bytes).every((byte) => byte === 0)).toBe(true)
     }
   })
+  it('treats RAM that the host cannot back as none', () => {
+    const { pools, pages } = handMade({ ram: { u8: new Uint8Array(0), frameOffset: () => -1 } })
+    expect(runAwake(kmalloc(pools, 10_000, GFP_KERNEL))).toBeNull()
+    expect(pages.nrFree).toBe(4096)
+    verify(pools)
+  })
   it('is null without memory, would sleep if it may, and sleeps if it can', () => {
     const { pools, pages, spawn, settle } = handMade({ frames: 512 })
     const [all] = [runAwake(kmalloc(pools, 2 ** 21, GFP_KERNEL))!]
