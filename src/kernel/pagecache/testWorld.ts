@@ -21,7 +21,6 @@ import { ObjectTable, type MemoryObject, type ObjectMapping, type PagerOps } fro
 import {
   allocPagesTry,
   bootPhys,
-  getPage,
   GFP_KERNEL,
   globalStat,
   PG_error,
