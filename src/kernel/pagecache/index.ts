@@ -33,6 +33,16 @@ export { findGetEntry, findGetPage } from './findGetEntry.ts'
 export { findLockEntry } from './findLockEntry.ts'
 export * from './pagecacheGetPage.ts'
 export * from './findGetPages.ts'
+// Reading
+export {
+  forcePageCacheReadahead,
+  pageCacheAsyncReadahead,
+  pageCacheSyncReadahead,
+  shrinkReadahead,
+  submitReadahead,
+} from './readahead.ts'
+export { getPageForRead, getPageForReadTry } from './getPageForRead.ts'
+export { readCachePage, readCachePageGfp } from './readCachePage.ts'
 // Insertion and removal
 export {
   addToPageCacheLocked,

@@ -37,6 +37,7 @@ import {
   endPageWriteback,
   exceptionalEntry,
   FileObject,
+  getPageForRead,
   getCachePage,
   lruAddDrainAll,
   mappingSetError,
@@ -51,12 +52,19 @@ import {
   verifyPageCache,
   type FileOps,
   type PageCacheOptions,
+  type ReadaheadState,
   type WritebackControl,
 } from './index.ts'
 
 /** Contents of byte `k` of every test disk. */
 export function pat(k: number): number {
   return (7 * k + 13 * Math.floor(k / PAGE_SIZE)) % 256
+}
+
+function patternDisk(pages: number): Uint8Array {
+  const disk = new Uint8Array(pages * PAGE_SIZE)
+  for (let k = 0; k < disk.length; k++) disk[k] = 7 * k + 13 * (k >> 12)
+  return disk
 }
 
 /** A thread of the test: runs when the test says so. */
@@ -142,7 +150,7 @@ export class TestFile {
 
   constructor(world: TestWorld, sizeBytes: number, device: BackingDevice, blockShift = 12) {
     this.world = world
-    this.disk = Uint8Array.from({ length: Math.ceil(sizeBytes / PAGE_SIZE) * PAGE_SIZE }, (_, k) => pat(k))
+    this.disk = patternDisk(Math.ceil(sizeBytes / PAGE_SIZE))
     this.ops = {
       readPage: (_object, page) => this.#readPage(page),
       writePage: (_object, page) => this.#writePage(page),
@@ -154,6 +162,22 @@ export class TestFile {
       ino: 12,
       dev: 2049,
     })
+  }
+
+  /** What the walk of a buffered read does with the cache; the indexes it copied from, or its error. */
+  *read(ra: ReadaheadState, position: number, bytes: number): Sleep<OrErr<number[]>> {
+    const { cache } = this.world
+    const seen: number[] = []
+    const last = Math.ceil((position + bytes) / PAGE_SIZE)
+    for (let index = Math.floor(position / PAGE_SIZE); index < last; index++) {
+      const page = yield* getPageForRead(cache, this.object, ra, index, last - index)
+      if (isErr(page)) return seen.length > 0 ? seen : page
+      putCachePage(cache, page)
+      if (index * PAGE_SIZE >= this.object.sizeBytes) break
+      seen.push(index)
+      ra.prevPos = index * PAGE_SIZE + ((position + bytes) % PAGE_SIZE)
+    }
+    return seen
   }
 
   /** A read or write that was deferred is done, or has failed. */
