@@ -1,17 +1,7 @@
 import { EPERM, EROFS, isErr, type OrErr } from '../../base/index.ts'
 import { S_IFMT } from './constants.ts'
 import type { Files } from './files.ts'
-import type { Credentials, Timestamp, Vnode } from './vnode.ts'
-
-/** What of a file is to change; what is absent stays. */
-export interface AttributeChange {
-  /** Permission bits, 0 … 0o7777. */
-  readonly permissions?: number
-  readonly uid?: number
-  readonly gid?: number
-  readonly atime?: Timestamp
-  readonly mtime?: Timestamp
-}
+import type { AttributeChange, Credentials, Vnode } from './vnode.ts'
 
 /**
  * Changes permissions, owner or times.
@@ -33,6 +23,6 @@ export function changeAttributes(files: Files, who: Credentials, vnode: Vnode, c
   if (change.atime !== undefined) vnode.atime = change.atime
   if (change.mtime !== undefined) vnode.mtime = change.mtime
   vnode.ctime = files.now()
-  const kept = vnode.fs.attributesChanged(vnode)
+  const kept = vnode.fs.attributesChanged(vnode, change)
   return isErr(kept) ? kept : 0
 }

@@ -10,8 +10,8 @@ import type { OpenFile } from './openFile.ts'
  */
 export function* closeFile(file: OpenFile): Sleep<OrErr<0>> {
   let result: OrErr<0> = 0
-  if (file.refs === 1 && file.isWritable && file.vnode.object !== null) {
-    const synced = yield* file.vnode.fs.sync(file.vnode)
+  if (file.refs === 1 && file.isWritable && file.vnode.object !== null && file.vnode.nlink > 0) {
+    const synced = yield* file.vnode.fs.writeBack(file.vnode)
     if (isErr(synced)) result = synced
   }
   file.release()

@@ -5,14 +5,14 @@
 
 import { kassert, PAGE_MASK, PAGE_SIZE, type Pfn } from '../../base/index.ts'
 import { unmapMappingRange, type MemoryObject } from '../object/index.ts'
-import { NR_FILE_DIRTY, NR_FILE_PAGES, PG_dirty, PG_uptodate, putPage } from '../phys/index.ts'
+import { NR_FILE_DIRTY, NR_FILE_PAGES, PG_dirty, PG_referenced, PG_uptodate, putPage } from '../phys/index.ts'
 import type { Files } from './files.ts'
 
 /** Tag of the page index: the page holds bytes that the store does not have. */
 export const TAG_DIRTY = 0
 
 /** What of a page's state its file gives it, and takes away again. */
-const FILE_FLAGS = PG_uptodate | PG_dirty
+const FILE_FLAGS = PG_uptodate | PG_dirty | PG_referenced
 
 /** Enters a frame whose bytes are right as the page at `pgoff`; takes over the caller's reference. */
 export function addFilePage(files: Files, object: MemoryObject, pgoff: number, pfn: Pfn): void {

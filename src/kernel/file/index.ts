@@ -32,6 +32,7 @@ export {
   vnodeHold,
   vnodeRelease,
   Vnode,
+  type AttributeChange,
   type Credentials,
   type Timestamp,
   type VnodeInit,
@@ -39,6 +40,8 @@ export {
 } from './vnode.ts'
 export { vnodeOf, type FileObject, type FilePager } from './vnodePager.ts'
 export { RamFs } from './ramFs.ts'
+export { HostFs, type HostFsOptions } from './hostFs.ts'
+export type { HostEntry, HostFile, HostFiles, HostKind, HostStat } from './hostFiles.ts'
 export {
   fixedDir,
   textFile,
@@ -67,9 +70,9 @@ export { filePread, filePwrite, fileRead, fileReadTry, fileWrite, fileWriteTry }
 export { fileSeek } from './seek.ts'
 export { getdents64 } from './directoryIo.ts'
 export { statFileSystem, statVnode, type FsStat, type Stat } from './stat.ts'
-export { changeAttributes, type AttributeChange } from './attributes.ts'
+export { changeAttributes } from './attributes.ts'
 export { truncateVnode } from './truncate.ts'
 export { fileAllocate } from './fallocate.ts'
-export { fileSync, syncAll } from './sync.ts'
+export { fileSync, shrinkFileCache, syncAll } from './sync.ts'
 export { addSeals, createMemfd, createShmemObject, getSeals, openShmemObject } from './memoryFile.ts'
 export { makePipe, openFifo, PIPE_BUF, PIPE_PAGES, PipeEnd } from './pipe.ts'

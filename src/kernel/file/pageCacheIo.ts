@@ -11,6 +11,7 @@ import {
   type OrErr,
   type Sleep,
 } from '../../base/index.ts'
+import { PG_referenced } from '../phys/index.ts'
 import {
   F_SEAL_FUTURE_WRITE,
   F_SEAL_GROW,
@@ -117,6 +118,7 @@ function copyOut(files: Files, object: FileObject, uio: Uio, position: number): 
     const pfn = object.pageAt(Math.floor(at / PAGE_SIZE))
     if (pfn < 0 && !object.pager.absentIsZero) break
     const page = pfn < 0 ? files.zeros : files.machine.memory.frameOffset(pfn)
+    if (pfn >= 0) markReferenced(files, pfn)
     const inPage = at & PAGE_MASK
     const want = Math.min(uio.resid, left, PAGE_SIZE - inPage)
     const step = uio.moveTo(page + inPage, want)
@@ -124,6 +126,12 @@ function copyOut(files: Files, object: FileObject, uio: Uio, position: number): 
     if (step < want) break
   }
   return moved
+}
+
+/** Somebody uses the page: it is not the first to go when memory is short. */
+function markReferenced(files: Files, pfn: number): void {
+  const { frames } = files.phys
+  frames.flags[frames.frameOf(pfn)]! |= PG_referenced
 }
 
 /** Copies from the user what needs no sleep, up to `limit` bytes; WouldSleep if that is nothing. Inode lock held. */

@@ -28,6 +28,17 @@ export function takeWriteError(file: OpenFile): Err | 0 {
   return vnode.writeError
 }
 
+/**
+ * Frees page-cache pages that can be read again from their store, for whoever reclaims memory. Never sleeps.
+ *
+ * @returns  how many were freed
+ */
+export function shrinkFileCache(files: Files, pages: number): number {
+  let freed = 0
+  for (const fs of files.mounts) if (freed < pages) freed += fs.shrink(pages - freed)
+  return freed
+}
+
 /** sync(2), and the end of the system: writes every mounted file system to its store. */
 export function* syncAll(files: Files): Sleep<void> {
   for (const fs of files.mounts.slice()) yield* fs.syncAll()

@@ -73,6 +73,8 @@ export function makeNode(
   made.rdev = rdev
   if (kind === 'dir') found.dir.nlink++
   touch(files, found.dir)
+  // Nobody holds it yet: a store need not keep it open.
+  made.fs.inactive(made)
   return made
 }
 

@@ -7,10 +7,10 @@ import type { Vnode } from './vnode.ts'
 /**
  * Gives a regular file another size.
  *
- *   1. the size
- *   2. shrinking: pages wholly beyond the end are unmapped everywhere, private copies too, and freed
- *   3. the rest of the last page reads as zeros, before and after
- *   4. the store
+ *   1. the store: if it refuses, nothing has changed
+ *   2. the size
+ *   3. shrinking: pages wholly beyond the end are unmapped everywhere, private copies too, and freed
+ *   4. the rest of the last page reads as zeros, before and after
  *
  * @errors  EINVAL not a regular file or a negative size, EFBIG, EPERM sealed, those of the store
  * @locks   inode lock; sleeps for it
@@ -33,6 +33,8 @@ export function setSizeLocked(files: Files, vnode: Vnode, size: number): OrErr<0
   const old = object.sizeBytes
   if (size < old && (vnode.seals & F_SEAL_SHRINK) !== 0) return EPERM
   if (size > old && (vnode.seals & F_SEAL_GROW) !== 0) return EPERM
+  const stored = vnode.fs.setStoredSize(vnode, size)
+  if (isErr(stored)) return stored
   if (size > old) zeroBeyondEnd(files, object)
   object.sizeBytes = size
   if (size < old) {
@@ -40,8 +42,6 @@ export function setSizeLocked(files: Files, vnode: Vnode, size: number): OrErr<0
     const inPage = size & PAGE_MASK
     if (inPage !== 0) zeroInPage(files, object, size, size - inPage + PAGE_SIZE)
   }
-  const stored = vnode.fs.sizeChanged(vnode)
-  if (isErr(stored)) return stored
   vnode.mtime = vnode.ctime = files.now()
   return 0
 }

@@ -98,6 +98,16 @@ export class Vnode {
   }
 }
 
+/** What of a file is to change; what is absent stays. */
+export interface AttributeChange {
+  /** Permission bits, 0 … 0o7777. */
+  readonly permissions?: number
+  readonly uid?: number
+  readonly gid?: number
+  readonly atime?: Timestamp
+  readonly mtime?: Timestamp
+}
+
 /** Who asks, for permission checks and for the owner of what is created. */
 export interface Credentials {
   readonly uid: number
@@ -169,23 +179,31 @@ export abstract class FileSystem {
     return 0
   }
   /** Told after mode, owner or times were changed; a store that keeps them does so here. */
-  attributesChanged(_vnode: Vnode): OrErr<0> {
+  attributesChanged(_vnode: Vnode, _change: AttributeChange): OrErr<0> {
     return 0
   }
-  /** Told after `truncateVnode` has changed the size. */
-  sizeChanged(_vnode: Vnode): OrErr<0> {
+  /** Asked before a regular file gets another size; a store takes it over, or says why not. */
+  setStoredSize(_vnode: Vnode, _sizeBytes: number): OrErr<0> {
     return 0
   }
   /** Nobody can reach the vnode any more: free its pages. Never sleeps. */
   evict(_vnode: Vnode): void {}
   /** The last holder is gone but a name remains: let go of what only users need. Never sleeps. */
   inactive(_vnode: Vnode): void {}
-  /** Writes what is dirty to the store and waits for it. */
+  /** Writes what is dirty to the store and waits for it, not for its medium. */
+  *writeBack(_vnode: Vnode): Sleep<OrErr<0>> {
+    return 0
+  }
+  /** Makes everything written to the file durable. */
   *sync(_vnode: Vnode): Sleep<OrErr<0>> {
     return 0
   }
   /** The same for everything the file system holds. */
   *syncAll(): Sleep<OrErr<0>> {
+    return 0
+  }
+  /** Frees up to so many pages that can be read again; answers how many. Never sleeps. */
+  shrink(_pages: number): number {
     return 0
   }
 }
