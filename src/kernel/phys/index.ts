@@ -100,3 +100,23 @@ export {
 export { allocContigRange, freeContigRange } from './contig.ts'
 export { CmaArea, cmaAlloc, cmaInitReservedMem, cmaRelease } from './cma.ts'
 export { verify } from './verify.ts'
+export {
+  readLowmemReserveRatio,
+  writeExtfragThreshold,
+  writeLowmemReserveRatio,
+  writeMinSlabRatio,
+  writeMinUnmappedRatio,
+  writePercpuPagelistFraction,
+  writeZoneReclaimMode,
+} from './tunables.ts'
+export {
+  availablePages,
+  buddyinfoText,
+  freeAreasText,
+  meminfo,
+  meminfoLine,
+  meminfoText,
+  pageblockCounts,
+  pagetypeinfoText,
+  zoneinfoText,
+} from './texts.ts'
