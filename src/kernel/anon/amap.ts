@@ -13,6 +13,8 @@ import { kassert } from '../../base/index.ts'
 import { type Anons, anonRef, anonUnref } from './anon.ts'
 
 const CHUNK = 16
+/** Slots from which UVM gives an amap in chunks, and past which it does not extend one. */
+export const UVM_AMAP_LARGE = 256
 
 /** The chunks of all amaps of one system. */
 export class ChunkPool {

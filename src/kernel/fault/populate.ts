@@ -2,6 +2,7 @@ import { EACCES, EFAULT, type Err, isErr, PAGE_SIZE, type Sleep } from '../../ba
 import { type Vm, type VmMapEntry, type VmSpace } from '../map/index.ts'
 import { pmapLookup } from '../pmap/index.ts'
 import { EXECUTE, READ, uvmFault, WRITE } from './uvmFault.ts'
+import { uvmMapPageable } from './wire.ts'
 
 /**
  * Faults in every page of `[start, end)` that is mapped, in order.
@@ -44,7 +45,8 @@ function* populateEntry(space: VmSpace, entry: VmMapEntry, start: number, end: n
   return 0
 }
 
-/** Binds the upcall through which the map room has pages faulted in. */
+/** Binds the upcalls through which the map room has pages faulted in and wired. */
 export function bindFault(vm: Vm): void {
   vm.populate = populateRange
+  vm.wire = (map, start, end) => uvmMapPageable(map, start, end, false, 0)
 }

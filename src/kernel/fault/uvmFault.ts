@@ -14,17 +14,17 @@ import {
   ENOMEM,
   isErr,
   kassert,
-  PAGE_SIZE,
   type Pfn,
+  type Sleep,
   truncPage,
   WouldSleep,
 } from '../../base/index.ts'
-import type { Sleep } from '../../base/index.ts'
 import { amapAdd, amapLookup, anonAllocWithPage, anonPage, anonUnref } from '../anon/index.ts'
 import {
   amapCopy,
   growDown,
   prepareAnonGroup,
+  uvmPagewire,
   VM_MAYGUARD,
   type VmMap,
   type VmMapEntry,
@@ -36,11 +36,15 @@ import {
   pmapCopyPage,
   pmapEnter,
   PMAP_CANFAIL,
+  PMAP_WIRED,
   pmapLookup,
+  pmapPageProtect,
   pmapUpdate,
   pmapZeroPage,
   SOFT_GUARD,
+  VM_PROT_NONE,
 } from '../pmap/index.ts'
+import { mapAnonNeighbours, mapObjectNeighbours } from './neighbours.ts'
 
 /** Waits for a frame that did not let the fault go on, before it is called out of memory. */
 const MAX_SHORTAGES = 16
@@ -48,6 +52,14 @@ const MAX_SHORTAGES = 16
 export const READ = 1
 export const WRITE = 2
 export const EXECUTE = 4
+
+// How a fault is made, beside the access.
+/** The page is to stay: it gets a wiring, and a translation that may not be forgotten. */
+export const FAULT_WIRE = 1
+/** Judge by the entry's maximum protection. */
+export const FAULT_MAXPROT = 2
+/** Not the first attempt: no neighbours, and what was counted is not counted again. */
+const FAULT_AGAIN = 4
 
 /**
  * Makes the page at `va` accessible, or says why it cannot be.
@@ -62,27 +74,26 @@ export const EXECUTE = 4
  * @manual uvm_fault, uvm(9), NetBSD
  */
 export function uvmFaultTry(space: VmSpace, va: number, access: number): 0 | Err | WouldSleep {
-  const { map } = space
-  const { stats } = map.vm
-  if (map.lock.writer !== null) return WouldSleep
-  stats.faults++
-  const result = resolve(space, map, truncPage(va), access)
-  if (result === WouldSleep) stats.faults--
-  else if (result === 0) {
-    stats.minorFaults++
-    space.notePeak()
-  } else stats.protectionFaults++
+  const result = faultTry(space.map, truncPage(va), access, 0)
+  if (result === 0) space.notePeak()
   return result
 }
 
 /** The same, waiting for locks, I/O and memory. */
 export function* uvmFault(space: VmSpace, va: number, access: number): Sleep<0 | Err> {
-  const { map } = space
+  const result = yield* faultMap(space.map, va, access, 0)
+  if (result === 0) space.notePeak()
+  return result
+}
+
+/** A fault in any map, kernel maps included; `how` is FAULT_… */
+export function* faultMap(map: VmMap, address: number, access: number, how: number): Sleep<0 | Err> {
   const { stats } = map.vm
+  const va = truncPage(address)
   let isMajor = false
   let shortages = 0
   for (;;) {
-    const result = uvmFaultTry(space, va, access)
+    const result = faultTry(map, va, access, how)
     if (result !== WouldSleep) {
       if (result === 0 && isMajor) {
         stats.majorFaults++
@@ -95,39 +106,56 @@ export function* uvmFault(space: VmSpace, va: number, access: number): Sleep<0 |
       map.lock.unlockRead()
       continue
     }
-    // The object's page is not there: have the pager bring it, then look at everything again.
     const entry = map.lookup(va)
     if (entry === null) continue
+    how |= FAULT_AGAIN
     const { object } = entry
     if (object !== null && needsObjectPage(map, entry, va)) {
-      stats.fltget++
+      // The pager brings the page; then everything is looked at again.
       isMajor = true
+      stats.fltget++
+      const { timestamp } = map.lock
       object.pager.reference(object)
-      const page = yield* object.pager.get(object, entry.pgoffOf(truncPage(va)), access)
+      const page = yield* object.pager.get(object, entry.pgoffOf(va), access)
       object.pager.detach(object)
       if (isErr(page)) {
         stats.faults++
         stats.protectionFaults++
         return page
       }
+      stats.fltrelck++
+      if (map.lock.timestamp === timestamp) stats.fltrelckok++
       continue
     }
     // No frame was free at once: wait for one, give it back, and look again.
-    stats.fltnoram++
-    if (++shortages > MAX_SHORTAGES) return ENOMEM
     const page = yield* allocPages(map.vm.phys, GFP_HIGHUSER_MOVABLE, 0)
-    if (isErr(page)) {
+    if (isErr(page) || ++shortages > MAX_SHORTAGES) {
+      if (!isErr(page)) putPage(map.vm.phys, page)
       stats.fltnoanon++
-      return page
+      stats.faults++
+      stats.minorFaults++
+      return ENOMEM
     }
+    stats.fltnoram++
     putPage(map.vm.phys, page)
   }
+}
+
+function faultTry(map: VmMap, va: number, access: number, how: number): 0 | Err | WouldSleep {
+  const { stats } = map.vm
+  if (map.lock.writer !== null) return WouldSleep
+  const result = resolve(map, va, access, how)
+  if (result === WouldSleep) return result
+  stats.faults++
+  if (result === 0) stats.minorFaults++
+  else stats.protectionFaults++
+  return result
 }
 
 function needsObjectPage(map: VmMap, entry: VmMapEntry, va: number): boolean {
   if (entry.object === null) return false
   if (entry.amap !== null && amapLookup(map.vm.anons, map.vm.chunks, entry.amap, entry.slotOf(va)) !== 0) return false
-  const pfn = entry.object.pageAt(entry.pgoffOf(truncPage(va)))
+  const pfn = entry.object.pageAt(entry.pgoffOf(va))
   if (pfn < 0) return true
   const { frames } = map.vm.phys
   const flags = frames.flags[frames.indexOf(pfn as Pfn)]!
@@ -138,89 +166,124 @@ function needsObjectPage(map: VmMap, entry: VmMapEntry, va: number): boolean {
 //   1. the entry, or a stack that may grow down to here; its protection
 //   2. a guard marker counts as not mapped
 //   3. a private write: the anon group; an amap of the entry's own
-//   4. upper layer, then lower layer
-function resolve(space: VmSpace, map: VmMap, va: number, access: number): 0 | Err | WouldSleep {
+//   4. neighbours, then upper layer, then lower layer
+function resolve(map: VmMap, va: number, asked: number, how: number): 0 | Err | WouldSleep {
   let entry = map.lookup(va)
   if (entry === null) {
-    entry = growDown(space, va)
+    entry = map.space === null ? null : growDown(map.space, va)
     if (entry === null) return EFAULT
   }
+  const { vm, personality } = map
+  const limit = (how & FAULT_MAXPROT) !== 0 ? entry.maxProtection : entry.protection
   // A page that may be written may be read: no page-table format has write without read.
-  const allowed = (entry.protection & WRITE) !== 0 ? entry.protection | READ : entry.protection
-  if ((access & ~allowed) !== 0) return EACCES
-  if ((entry.vmFlags & VM_MAYGUARD) !== 0 && !pmapLookup(map.pmap, va) && map.vm.pmaps.softKind === SOFT_GUARD)
+  const allowed = (limit & WRITE) !== 0 ? limit | READ : limit
+  if ((asked & ~allowed) !== 0) return EACCES
+  if ((entry.vmFlags & VM_MAYGUARD) !== 0 && !pmapLookup(map.pmap, va) && vm.pmaps.softKind === SOFT_GUARD)
     return EFAULT
 
-  const isWrite = (access & WRITE) !== 0
-  if (entry.isCow && isWrite) prepareAnonGroup(entry)
-  const wantsAmap = isWrite || (entry.object === null && map.personality.zeroRead === 'private page')
-  if (entry.needsCopy && wantsAmap) entry = amapCopy(map, entry, va)
+  // A wired page is made ready for every access that the entry will ever allow.
+  const isWired = (how & FAULT_WIRE) !== 0 || entry.wiredCount > 0
+  const access = isWired ? asked | entry.protection : asked
+  const isWrite = ((isWired ? limit : asked) & WRITE) !== 0
+  if (isWrite && entry.isCow) prepareAnonGroup(entry)
+  if (entry.needsCopy && (isWrite || (entry.object === null && personality.zeroRead === 'private page')))
+    entry = amapCopy(map, entry, va)
   if (entry.amap === null && entry.object === null && !entry.isCow) return EFAULT
 
-  const anon = entry.amap === null ? 0 : amapLookup(map.vm.anons, map.vm.chunks, entry.amap, entry.slotOf(va))
-  const result = anon !== 0 ? upper(map, entry, va, access, anon) : lower(map, entry, va, access)
+  const hasNeighbours = (how & (FAULT_WIRE | FAULT_AGAIN)) === 0
+  if (entry.amap !== null && hasNeighbours) mapAnonNeighbours(map, entry, va)
+  const anon = entry.amap === null ? 0 : amapLookup(vm.anons, vm.chunks, entry.amap, entry.slotOf(va))
+  const flags = access | PMAP_CANFAIL | (isWired ? PMAP_WIRED : 0)
+  const result =
+    anon !== 0 ? upper(map, entry, va, isWrite, flags, how, anon) : lower(map, entry, va, isWrite, flags, how)
   if (result === 0) pmapUpdate(map.pmap)
   return result
 }
 
 // Case 1: the page is in an anon.
-function upper(map: VmMap, entry: VmMapEntry, va: number, access: number, anon: number): 0 | Err | WouldSleep {
-  const { anons, stats } = map.vm
-  stats.fltanget++
+function upper(
+  map: VmMap,
+  entry: VmMapEntry,
+  va: number,
+  isWrite: boolean,
+  flags: number,
+  how: number,
+  anon: number,
+): 0 | Err | WouldSleep {
+  const { anons, stats, pmaps, chunks } = map.vm
+  if ((how & FAULT_AGAIN) === 0) stats.fltanget++
   const pfn = anonPage(anons, anon)
   if (pfn < 0) return WouldSleep
   const isShared = anons.ref[anon]! > 1
-  if ((access & WRITE) !== 0 && isShared) {
+  if (isWrite && isShared) {
     // 1B: others see this page; copy it.
     const fresh = anonAllocWithPage(anons, GFP_HIGHUSER_MOVABLE)
     if (isErr(fresh)) return WouldSleep
     const copy = anonPage(anons, fresh) as Pfn
-    pmapCopyPage(map.vm.pmaps, pfn, copy)
-    const error = enter(map, va, copy, entry.protection, access)
+    pmapCopyPage(pmaps, pfn as Pfn, copy)
+    const error = enter(map, va, copy, entry.protection, flags, how)
     if (error !== 0) {
       anonUnref(anons, fresh)
       return error
     }
-    amapAdd(map.vm.chunks, entry.amap!, entry.slotOf(va), fresh)
+    amapAdd(chunks, entry.amap!, entry.slotOf(va), fresh)
+    if (entry.amap!.isShared) pmapPageProtect(pmaps, pfn as Pfn, VM_PROT_NONE)
     anonUnref(anons, anon)
     stats.flt_acow++
     return 0
   }
   // 1A
-  stats.flt_anon++
   const prot = isShared || entry.needsCopy ? entry.protection & ~WRITE : entry.protection
-  return enter(map, va, pfn as Pfn, prot, access)
+  const error = enter(map, va, pfn as Pfn, prot, flags, how)
+  if (error === 0) stats.flt_anon++
+  return error
 }
 
 // Case 2: no anon.
-function lower(map: VmMap, entry: VmMapEntry, va: number, access: number): 0 | Err | WouldSleep {
+function lower(
+  map: VmMap,
+  entry: VmMapEntry,
+  va: number,
+  isWrite: boolean,
+  flags: number,
+  how: number,
+): 0 | Err | WouldSleep {
   const { vm } = map
   const { stats } = vm
-  const isWrite = (access & WRITE) !== 0
   const { object } = entry
   if (object === null) {
     if (!isWrite && map.personality.zeroRead === 'zero page') {
       stats.zeroPageReads++
-      return enter(map, va, vm.zeroPfn, entry.protection & ~WRITE, access)
+      return enter(map, va, vm.zeroPfn, entry.protection & ~WRITE, flags, how)
     }
-    return promote(map, entry, va, access, -1)
+    return promote(map, entry, va, flags, how, -1)
   }
+  if (object.pager.fault !== undefined) return object.pager.fault(object, entry, va, flags)
+
   const pgoff = entry.pgoffOf(va)
-  stats.fltlget++
-  const pfn = object.pager.getTry(object, pgoff, access)
+  const isFirst = (how & FAULT_AGAIN) === 0
+  if (isFirst) stats.fltlget++
+  const pfn = object.pager.getTry(object, pgoff, flags & 7)
+  if (isFirst && (how & FAULT_WIRE) === 0 && (!isWrite || map.personality.windowOnWrite))
+    mapObjectNeighbours(map, entry, object, va)
   if (pfn === WouldSleep || isErr(pfn)) return pfn
-  if (isWrite && entry.isCow) return promote(map, entry, va, access, pfn)
+  if (isWrite && entry.isCow) return promote(map, entry, va, flags, how, pfn)
 
   // 2A
-  stats.flt_obj++
   if (isWrite) object.pager.pageDirtied(object, pgoff, pfn)
-  const error = enter(map, va, pfn, objectProtection(map, entry, object, pfn, isWrite), access)
-  if (error === 0 && (!isWrite || map.personality.windowOnWrite)) mapNeighbours(map, entry, object, va)
+  const error = enter(map, va, pfn, objectProtection(map, entry, object, pfn, isWrite), flags, how)
+  if (error === 0) stats.flt_obj++
   return error
 }
 
 /** What a mapping of an object page allows: never a store past copy-on-write, nor one that the pager must hear of first. */
-function objectProtection(map: VmMap, entry: VmMapEntry, object: MemoryObject, pfn: Pfn, isWrite: boolean): number {
+export function objectProtection(
+  map: VmMap,
+  entry: VmMapEntry,
+  object: MemoryObject,
+  pfn: Pfn,
+  isWrite: boolean,
+): number {
   if (entry.isCow) return entry.protection & ~WRITE
   if (isWrite || !object.pager.notifiesWrites) return entry.protection
   const { frames } = map.vm.phys
@@ -228,7 +291,14 @@ function objectProtection(map: VmMap, entry: VmMapEntry, object: MemoryObject, p
 }
 
 // 2B: a new anon with a copy of the object's page, or with zeros.
-function promote(map: VmMap, entry: VmMapEntry, va: number, access: number, from: Pfn | -1): 0 | Err | WouldSleep {
+function promote(
+  map: VmMap,
+  entry: VmMapEntry,
+  va: number,
+  flags: number,
+  how: number,
+  from: Pfn | -1,
+): 0 | Err | WouldSleep {
   const { anons, stats, chunks, pmaps } = map.vm
   if (entry.amap === null) entry = amapCopy(map, entry, va)
   const anon = anonAllocWithPage(anons, GFP_HIGHUSER_MOVABLE)
@@ -236,7 +306,7 @@ function promote(map: VmMap, entry: VmMapEntry, va: number, access: number, from
   const page = anonPage(anons, anon) as Pfn
   if (from < 0) pmapZeroPage(pmaps, page)
   else pmapCopyPage(pmaps, from as Pfn, page)
-  const error = enter(map, va, page, entry.protection, access)
+  const error = enter(map, va, page, entry.protection, flags, how)
   if (error !== 0) {
     anonUnref(anons, anon)
     return error
@@ -244,43 +314,17 @@ function promote(map: VmMap, entry: VmMapEntry, va: number, access: number, from
   const old = amapAdd(chunks, entry.amap!, entry.slotOf(va), anon)
   kassert(old === 0, 'a promoted page goes into an empty slot')
   if (from < 0) stats.flt_przero++
-  else stats.flt_prcopy++
+  else {
+    stats.flt_prcopy++
+    // Sharers of the amap still see the object's page: they fault again, and find the anon.
+    if (entry.amap!.isShared) pmapPageProtect(pmaps, from as Pfn, VM_PROT_NONE)
+  }
   return 0
 }
 
-function enter(map: VmMap, va: number, pfn: Pfn, prot: number, access: number): 0 | WouldSleep {
+function enter(map: VmMap, va: number, pfn: Pfn, prot: number, flags: number, how: number): 0 | WouldSleep {
   // No frame for a page table is a wait for memory like any other.
-  return pmapEnter(map.pmap, va, pfn, prot, access | PMAP_CANFAIL) === 0 ? 0 : WouldSleep
-}
-
-// Resident neighbours in the object are mapped too, so that they cost no fault of their own.
-function mapNeighbours(map: VmMap, entry: VmMapEntry, object: MemoryObject, va: number): void {
-  const window = map.personality.objectWindow
-  let from: number
-  let to: number
-  if (typeof window === 'number') {
-    const bytes = window * PAGE_SIZE
-    from = Math.floor(va / bytes) * bytes
-    to = from + bytes
-  } else {
-    const [back, forward] = window[entry.advice]!
-    from = va - back * PAGE_SIZE
-    to = va + (forward + 1) * PAGE_SIZE
-  }
-  from = Math.max(from, entry.start)
-  to = Math.min(to, entry.end)
-  const { vm } = map
-  const { frames } = vm.phys
-  for (let at = from; at < to; at += PAGE_SIZE) {
-    if (at === va) continue
-    const pfn = object.pageAt(entry.pgoffOf(at))
-    if (pfn < 0) continue
-    const flags = frames.flags[frames.indexOf(pfn as Pfn)]!
-    if ((flags & (PG_uptodate | PG_locked)) !== PG_uptodate) continue
-    if (entry.amap !== null && amapLookup(vm.anons, vm.chunks, entry.amap, entry.slotOf(at)) !== 0) continue
-    if (pmapLookup(map.pmap, at) || vm.pmaps.softKind !== 0) continue
-    const prot = objectProtection(map, entry, object, pfn as Pfn, false)
-    if (pmapEnter(map.pmap, at, pfn as Pfn, prot, READ | PMAP_CANFAIL) !== 0) return
-    vm.stats.fltnomap++
-  }
+  if (pmapEnter(map.pmap, va, pfn, prot, flags) !== 0) return WouldSleep
+  if ((how & FAULT_WIRE) !== 0) uvmPagewire(map.vm, pfn)
+  return 0
 }

@@ -48,6 +48,8 @@ export interface MappedFile {
   readonly device: number
   readonly isReadable: boolean
   readonly isWritable: boolean
+  /** The file lies on a mount that forbids execution. */
+  readonly isNoExec?: boolean
   /** One more, one fewer entry names the open file. */
   reference(): void
   release(): void

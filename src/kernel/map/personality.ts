@@ -2,6 +2,7 @@
 // members asks which one it is.
 
 import { ENOMEM, type Err } from '../../base/index.ts'
+import { type Amap, UVM_AMAP_LARGE } from '../anon/index.ts'
 import type { VmMapEntry } from './entry.ts'
 
 export interface Personality {
@@ -55,6 +56,11 @@ export function groupsCompatible(a: VmMapEntry, b: VmMapEntry): boolean {
   return !(a.anonGroup !== null ? a : b).isForkChild
 }
 
+/** UVM extends an amap only while one entry names it, and never to 256 slots or more that it does not have yet. */
+function isExtendable(amap: Amap | null, slots: number): boolean {
+  return amap === null || (amap.refs === 1 && (slots < UVM_AMAP_LARGE || slots <= amap.slotCount))
+}
+
 const GU = 1 << 17
 export const linux: Personality = {
   name: 'linux',
@@ -82,7 +88,12 @@ export const linux: Personality = {
 
 export const netbsd: Personality = {
   name: 'netbsd',
-  canMerge: (left, right) => sameBut(left, right) && left.needsCopy === right.needsCopy,
+  canMerge: (left, right) =>
+    sameBut(left, right) &&
+    left.needsCopy === right.needsCopy &&
+    !(left.amap !== null && right.amap !== null) &&
+    isExtendable(left.amap, left.pageCount + right.pageCount) &&
+    isExtendable(right.amap, left.pageCount + right.pageCount),
   forkPtes: 'none',
   zeroRead: 'private page',
   anonWindow: [
@@ -97,7 +108,7 @@ export const netbsd: Personality = {
   ],
   windowOnWrite: true,
   truncatePrivateCopies: false,
-  chunkEntries: 256,
+  chunkEntries: UVM_AMAP_LARGE,
   absorbOnTouch: true,
   mlock: 'wiring',
   outOfMemory: ENOMEM,

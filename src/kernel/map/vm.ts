@@ -3,9 +3,10 @@
 import { type Err, isErr, panic, type Pfn, type Sleep } from '../../base/index.ts'
 import type { Machine } from '../../machine/index.ts'
 import { Anons, ChunkPool } from '../anon/index.ts'
-import { ObjectTable } from '../object/index.ts'
+import { type MemoryObject, ObjectTable } from '../object/index.ts'
 import { allocPagesTry, GFP_KERNEL, PG_reserved, type Phys, zeroPage } from '../phys/index.ts'
 import type { Pmaps } from '../pmap/index.ts'
+import type { VmMap } from './vmMap.ts'
 import type { VmSpace } from './vmSpace.ts'
 
 /** Faults pages in (see the fault room's populateRange, which is bound here at boot). */
@@ -58,6 +59,18 @@ export class Vm {
   readonly zeroPfn: Pfn
   /** Upcall to the fault room, which lies above. */
   populate: Populate = () => panic('the fault room is bound before a page is populated')
+  /** The same for wiring (uvmMapPageable). */
+  wire: (map: VmMap, start: number, end: number) => Sleep<0 | Err> = () =>
+    panic('the fault room is bound before a page is wired')
+  /** Pages with a wiring (uvmexp.wired), and how many there may be. */
+  wiredPages = 0
+  wiredMax: number
+  /** Nothing is ever mapped at address 0 of a user map. */
+  isVa0Disabled = true
+  /** Of the search for space: bytes after which a cache sees aliases (0: none), page colours. */
+  readonly search = { aliasBytes: 0, colors: 1 }
+  kernelMap: VmMap | null = null
+  kernelObject: MemoryObject | null = null
   #lastGroup = 0
 
   constructor(machine: Machine, phys: Phys, pmaps: Pmaps) {
@@ -65,6 +78,7 @@ export class Vm {
     this.phys = phys
     this.pmaps = pmaps
     this.anons = new Anons(phys, pmaps)
+    this.wiredMax = Math.floor(phys.totalramPages / 3)
     const zero: Pfn | Err | symbol = allocPagesTry(phys, GFP_KERNEL, 0)
     if (typeof zero === 'symbol' || isErr(zero)) panic('there is a frame for the zero page at boot')
     this.zeroPfn = zero

@@ -1,6 +1,6 @@
 // A map: the entries of one address space, their splitting and joining, and what keeps them true.
 
-import { kassert, MapLock, PAGE_SIZE, panic } from '../../base/index.ts'
+import { kassert, MapLock, PAGE_SIZE, panic, WaitQueue } from '../../base/index.ts'
 import {
   Amap,
   amapCopyRange,
@@ -18,17 +18,28 @@ import { type EntryAttributes, VmMapEntry } from './entry.ts'
 import { EntryTree } from './entryTree.ts'
 import type { Personality } from './personality.ts'
 import type { Vm } from './vm.ts'
+import type { VmSpace } from './vmSpace.ts'
+import { unwirePages } from './wire.ts'
 
 export class VmMap {
   readonly vm: Vm
   readonly pmap: Pmap
   readonly personality: Personality
   readonly lock = new MapLock('map')
-  readonly tree: EntryTree
+  tree: EntryTree
   /** Bytes mapped. */
   size = 0
   min: number
   max: number
+  /** The address space the map belongs to; null for a kernel map. */
+  space: VmSpace | null = null
+  // UVM's map flags.
+  isTopdown = false
+  isPageable = true
+  wireFuture = false
+  isDying = false
+  /** Whoever waits for address space (WANTVA). */
+  readonly spaceQueue = new WaitQueue('vmmapva')
 
   constructor(vm: Vm, pmap: Pmap, personality: Personality, min: number, max: number) {
     this.vm = vm
@@ -39,6 +50,13 @@ export class VmMap {
     this.tree = new EntryTree(min, max)
   }
 
+  /** Other bounds for an empty map. */
+  setBounds(min: number, max: number): void {
+    kassert(this.entryCount === 0, 'only an empty map gets other bounds')
+    this.min = min
+    this.max = max
+    this.tree = new EntryTree(min, max)
+  }
   get entryCount(): number {
     return this.tree.count
   }
@@ -226,24 +244,36 @@ export class VmMap {
   }
 
   /**
-   * Removes everything in `[start, end)`: clips, removes all translations, flushes, and only then drops references, so
-   * that no page reaches the free list while it is mapped. Holes are skipped.
+   * Takes everything in `[start, end)` out of the map: clips, unwires, removes all translations and flushes. What the
+   * entries name is still referenced; the caller drops it with `detach`, so that no page reaches the free list while it
+   * is mapped. Holes are skipped.
+   *
+   * @param hasPages  false if nothing is mapped or owned in the range (UVM_FLAG_VAONLY)
    */
-  removeRange(start: number, end: number): void {
+  unlinkRange(start: number, end: number, hasPages = true): VmMapEntry[] {
     const dead: VmMapEntry[] = []
     let entry = this.firstEndingAbove(start)
-    if (entry === null || entry.start >= end) return
+    if (entry === null || entry.start >= end) return dead
     entry = this.clipStart(entry, start)
     while (entry !== null && entry.start < end) {
       this.clipEnd(entry, end)
       const next: VmMapEntry | null = entry.next
-      pmapRemove(this.pmap, entry.start, entry.end)
+      if (entry.wiredCount > 0) {
+        entry.wiredCount = 0
+        unwirePages(entry, entry.start, entry.end)
+      }
+      if (hasPages) pmapRemove(this.pmap, entry.start, entry.end, true)
       this.unlink(entry)
       dead.push(entry)
       entry = next
     }
-    pmapUpdate(this.pmap)
-    for (const gone of dead) this.detach(gone)
+    if (!this.isDying) pmapUpdate(this.pmap)
+    if (dead.length > 0) this.spaceQueue.wakeAll()
+    return dead
+  }
+  /** The same, and drops what the entries name. */
+  removeRange(start: number, end: number): void {
+    for (const gone of this.unlinkRange(start, end)) this.detach(gone)
   }
 
   /** Object pages `[lo, hi)` of an entry lose their translations, and private copies if asked (truncation). */

@@ -1,12 +1,15 @@
 // A vmspace: one map, one pmap, and what a process's address space remembers beside them.
 
 import { type Err, isErr, kassert, panic, type Pfn, type Sleep } from '../../base/index.ts'
+import type { Cpu } from '../../machine/index.ts'
 import { amapForEach, amapRef, anonAllocWithPage, amapAdd, anonUnref, anonPage } from '../anon/index.ts'
 import { GFP_KERNEL } from '../phys/index.ts'
 import {
+  pmapActivate,
   pmapCopyPage,
   pmapCopyRange,
   pmapCreate,
+  pmapDeactivate,
   pmapDestroy,
   pmapPageProtect,
   pmapProtect,
@@ -26,6 +29,7 @@ import {
   type VmMapEntry,
 } from './entry.ts'
 import type { Personality } from './personality.ts'
+import { uvmUnmap } from './uvmUnmap.ts'
 import type { Vm } from './vm.ts'
 import { VmMap } from './vmMap.ts'
 
@@ -64,6 +68,7 @@ export class VmSpace {
     this.vm = vm
     this.map = map
     this.mmapBase = map.max
+    map.space = this
   }
   get pmap(): VmMap['pmap'] {
     return this.map.pmap
@@ -83,16 +88,71 @@ export class VmSpace {
  * @errors ENOMEM  no frame for the root page table
  * @manual uvmspace_alloc, uvm_map(9), NetBSD
  */
-export function uvmspaceAlloc(vm: Vm, personality: Personality, min: number, max: number): VmSpace | Err {
+export function uvmspaceAlloc(
+  vm: Vm,
+  personality: Personality,
+  min: number,
+  max: number,
+  topdown = false,
+): VmSpace | Err {
   const pmap = pmapCreate(vm.pmaps)
   if (isErr(pmap)) return pmap
-  return new VmSpace(vm, new VmMap(vm, pmap, personality, min, max))
+  const map = new VmMap(vm, pmap, personality, min, max)
+  map.isTopdown = topdown
+  return new VmSpace(vm, map)
 }
 
 /** One more user of the address space. @manual uvmspace_addref, uvm_map(9), NetBSD */
 export function uvmspaceAddref(space: VmSpace): void {
-  kassert(space.refs > 0, 'a dying vmspace gains no reference')
+  kassert(space.refs > 0 && !space.map.isDying, 'a dying vmspace gains no reference')
   space.refs++
+}
+
+/** Whoever runs in an address space: a process, and the CPU that runs it now. */
+export interface SpaceHolder {
+  space: VmSpace | null
+  readonly cpu: Cpu | null
+}
+
+/**
+ * `to` runs in the address space of `from` from now on: the same object, one more user.
+ *
+ * @manual uvmspace_share, uvm_map(9), NetBSD
+ */
+export function uvmspaceShare(from: { space: VmSpace }, to: SpaceHolder): void {
+  uvmspaceAddref(from.space)
+  to.space = from.space
+}
+
+/**
+ * Gives a process an empty address space `[start, end)`: its own one, emptied, if nobody shares it and it grows the same
+ * way; otherwise a new one, and the others keep the old.
+ *
+ * @errors ENOMEM  no frame for the new root page table; nothing has changed
+ * @locks  must not hold the map lock; sleeps for it
+ * @manual uvmspace_exec, uvm_map(9), NetBSD
+ */
+export function* uvmspaceExec(l: SpaceHolder, start: number, end: number, topdown = false): Sleep<0 | Err> {
+  const old = l.space
+  kassert(old !== null, 'a process that executes has an address space')
+  const { map, vm } = old!
+  if (old!.refs === 1 && map.isTopdown === topdown) {
+    map.wireFuture = false
+    pmapRemoveAll(map.pmap)
+    yield* uvmUnmap(map, map.min, map.max)
+    kassert(map.entryCount === 0 && map.size === 0, 'an emptied map is empty')
+    map.setBounds(start, end)
+    return 0
+  }
+  const fresh = uvmspaceAlloc(vm, map.personality, start, end, topdown)
+  if (isErr(fresh)) return fresh
+  if (l.cpu !== null) {
+    pmapDeactivate(vm.pmaps, l.cpu, map.pmap)
+    pmapActivate(vm.pmaps, l.cpu, fresh.pmap)
+  }
+  l.space = fresh
+  uvmspaceFree(old!)
+  return 0
 }
 
 /**
@@ -105,6 +165,7 @@ export function uvmspaceFree(space: VmSpace): void {
   if (--space.refs > 0) return
   const { map } = space
   space.notePeak()
+  map.isDying = true
   pmapRemoveAll(map.pmap)
   map.removeRange(map.min, map.max)
   if (map.entryCount !== 0 || map.size !== 0) panic('a freed vmspace is empty')
@@ -123,7 +184,8 @@ export function* uvmspaceFork(parent: VmSpace): Sleep<VmSpace | Err> {
   const { vm } = parent
   const owner = {}
   yield* parent.map.lock.write(owner)
-  const child = uvmspaceAlloc(vm, parent.map.personality, parent.map.min, parent.map.max)
+  const { map } = parent
+  const child = uvmspaceAlloc(vm, map.personality, map.min, map.max, map.isTopdown)
   if (isErr(child)) {
     parent.map.lock.unlockWrite()
     return child

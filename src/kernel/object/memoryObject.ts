@@ -30,6 +30,11 @@ export interface PagerOps {
   get(object: MemoryObject, pgoff: number, access: Access): Sleep<OrErr<Pfn>>
   /** Cleans, frees or deactivates pages `[lo, hi)`; `PGO_*` flags. Private copies are not touched. */
   put?(object: MemoryObject, lo: number, hi: number, flags: number): Sleep<OrErr<0>>
+  /**
+   * Replaces the ordinary lower-layer fault: maps the page itself (devices). `entry` is the map entry of the fault;
+   * `flags` are the access and PMAP_… bits for pmapEnter.
+   */
+  fault?(object: MemoryObject, entry: ObjectMapping, va: number, flags: number): 0 | WouldSleep | Err
   /** A page became dirty through a mapping. */
   pageDirtied(object: MemoryObject, pgoff: number, pfn: Pfn): void
   /** True if a clean page must fault on its first store so that the pager hears of it (write-notify). */

@@ -1,0 +1,71 @@
+// Pages near a fault that cost nothing more to map: they are there already, or their pager makes them without sleeping.
+
+import { isErr, PAGE_SIZE, type Pfn, WouldSleep } from '../../base/index.ts'
+import { amapLookup, anonPage } from '../anon/index.ts'
+import type { VmMap, VmMapEntry } from '../map/index.ts'
+import type { MemoryObject } from '../object/index.ts'
+import { PG_locked, PG_uptodate } from '../phys/index.ts'
+import { pmapEnter, PMAP_CANFAIL, pmapLookup } from '../pmap/index.ts'
+import { objectProtection, READ, WRITE } from './uvmFault.ts'
+
+/** Maps resident anons of the window around `va`; without permission to store where somebody else sees the page. */
+export function mapAnonNeighbours(map: VmMap, entry: VmMapEntry, va: number): void {
+  const [back, forward] = map.personality.anonWindow[entry.advice]!
+  if (back + forward === 0) return
+  const { anons, chunks, stats } = map.vm
+  const to = Math.min(va + (forward + 1) * PAGE_SIZE, entry.end)
+  for (let at = firstOf(map, entry, va, back); at < to; at += PAGE_SIZE) {
+    if (at === va || pmapLookup(map.pmap, at)) continue
+    const anon = amapLookup(anons, chunks, entry.amap!, entry.slotOf(at))
+    const pfn = anon === 0 ? -1 : anonPage(anons, anon)
+    if (pfn < 0) continue
+    const isShared = anons.ref[anon]! > 1 || entry.needsCopy
+    pmapEnter(map.pmap, at, pfn as Pfn, isShared ? entry.protection & ~WRITE : entry.protection, READ | PMAP_CANFAIL)
+    stats.fltnamap++
+  }
+}
+
+/** Maps resident object pages of the window, where no anon is in front of them. */
+export function mapObjectNeighbours(map: VmMap, entry: VmMapEntry, object: MemoryObject, va: number): void {
+  const window = map.personality.objectWindow
+  let from: number
+  let to: number
+  if (typeof window === 'number') {
+    const bytes = window * PAGE_SIZE
+    from = Math.max(Math.floor(va / bytes) * bytes, entry.start)
+    to = from + bytes - (from % bytes)
+  } else {
+    const [back, forward] = window[entry.advice]!
+    from = firstOf(map, entry, va, back)
+    to = va + (forward + 1) * PAGE_SIZE
+  }
+  to = Math.min(to, entry.end)
+  const { vm } = map
+  for (let at = from; at < to; at += PAGE_SIZE) {
+    if (at === va || pmapLookup(map.pmap, at) || vm.pmaps.softKind !== 0) continue
+    if (entry.amap !== null && amapLookup(vm.anons, vm.chunks, entry.amap, entry.slotOf(at)) !== 0) continue
+    const pfn = residentPage(map, object, entry.pgoffOf(at))
+    if (pfn < 0) continue
+    const prot = objectProtection(map, entry, object, pfn as Pfn, false)
+    if (pmapEnter(map.pmap, at, pfn as Pfn, prot, READ | PMAP_CANFAIL) !== 0) return
+    vm.stats.fltnomap++
+  }
+}
+
+/** Sequential access does not come back: pages behind are not mapped. */
+function firstOf(map: VmMap, entry: VmMapEntry, va: number, back: number): number {
+  return entry.advice === SEQUENTIAL ? va : Math.max(va - back * PAGE_SIZE, entry.start)
+}
+const SEQUENTIAL = 2
+
+function residentPage(map: VmMap, object: MemoryObject, pgoff: number): Pfn | -1 {
+  const pfn = object.pageAt(pgoff)
+  if (pfn < 0) {
+    if (!object.pager.fillsNeighbours) return -1
+    const made = object.pager.getTry(object, pgoff, READ)
+    return made === WouldSleep || isErr(made) ? -1 : made
+  }
+  const { frames } = map.vm.phys
+  const flags = frames.flags[frames.indexOf(pfn as Pfn)]!
+  return (flags & (PG_uptodate | PG_locked)) === PG_uptodate ? (pfn as Pfn) : -1
+}

@@ -1,0 +1,68 @@
+import { EACCES, ENOMEM, type Err, type Sleep } from '../../base/index.ts'
+import { pmapProtect, pmapUpdate } from '../pmap/index.ts'
+import type { VmMap } from './vmMap.ts'
+
+/**
+ * Changes the protection of every entry in a range, or the maximum too. Nothing changes unless all of it may.
+ *
+ * Lowering acts at once; raising touches no translation, the next access faults once. Entries are not merged again.
+ *
+ * @param prot    VM_PROT_…
+ * @param setMax  make `prot` the maximum; the current protection is masked with it
+ * @errors EACCES beyond some entry's maximum, or execute permission for a file on a no-exec mount; ENOMEM a lock-future
+ *                map could not wire what became accessible (the protections stand)
+ * @locks  map write-locked; sleeps
+ * @manual uvm_map_protect, uvm_map(9), NetBSD
+ */
+export function* uvmMapProtect(map: VmMap, start: number, end: number, prot: number, setMax: boolean): Sleep<0 | Err> {
+  const owner = {}
+  yield* map.lock.write(owner)
+  const lo = Math.max(start, map.min)
+  const hi = Math.min(end, map.max)
+  const refused = check(map, lo, hi, prot)
+  const toWire: number[] = []
+  if (refused === 0) apply(map, lo, hi, prot, setMax, toWire)
+  pmapUpdate(map.pmap)
+  map.lock.unlockWrite()
+  let result = refused
+  for (let i = 0; i < toWire.length; i += 2)
+    if ((yield* map.vm.wire(map, toWire[i]!, toWire[i + 1]!)) !== 0) result = ENOMEM
+  return result
+}
+
+function check(map: VmMap, start: number, end: number, prot: number): 0 | Err {
+  for (let e = map.firstEndingAbove(start); e !== null && e.start < end; e = e.next) {
+    if ((prot & ~e.maxProtection) !== 0) return EACCES
+    if ((prot & 4) !== 0 && e.file?.isNoExec === true) return EACCES
+  }
+  return 0
+}
+
+function apply(map: VmMap, start: number, end: number, prot: number, setMax: boolean, toWire: number[]): void {
+  const first = map.firstEndingAbove(start)
+  if (first === null) return
+  for (let e = first.start < end ? map.clipStart(first, start) : null; e !== null && e.start < end; e = e.next) {
+    map.clipEnd(e, end)
+    const old = e.protection
+    if (setMax) e.maxProtection = prot
+    e.protection = setMax ? prot & old : prot
+    if (e.protection !== old) pmapProtect(map.pmap, e.start, e.end, e.isCow ? e.protection & ~2 : e.protection)
+    if (map.wireFuture && e.wiredCount === 0 && old === 0 && e.protection !== 0) toWire.push(e.start, e.end)
+  }
+}
+
+/**
+ * Does every page of the range lie in an entry whose current protection has all these bits? Protection 0 asks whether
+ * all is mapped.
+ *
+ * @locks  the caller holds the map lock, for reading at least
+ * @manual uvm_map_checkprot, uvm_map(9), NetBSD
+ */
+export function uvmMapCheckprot(map: VmMap, start: number, end: number, prot: number): boolean {
+  let entry = map.lookup(start)
+  if (start === end) return entry !== null
+  for (let at = start; at < end; at = entry.end, entry = entry.next) {
+    if (entry === null || entry.start > at || (prot & ~entry.protection) !== 0) return false
+  }
+  return true
+}

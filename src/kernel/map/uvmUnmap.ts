@@ -1,0 +1,28 @@
+import { roundPage, type Sleep, truncPage } from '../../base/index.ts'
+import type { VmMap } from './vmMap.ts'
+
+/**
+ * Removes every mapping in `[start, end)`. All translations are gone before any reference is dropped, and references are
+ * dropped with the map unlocked. Holes are fine; the range is clamped to the map.
+ *
+ * @param start  bytes, page aligned, as is `end`
+ * @locks  map write-locked; sleeps for it
+ * @manual uvm_unmap, uvm_map(9), NetBSD
+ */
+export function* uvmUnmap(map: VmMap, start: number, end: number): Sleep<void> {
+  yield* map.lock.write({})
+  const dead = map.unlinkRange(Math.max(start, map.min), Math.min(end, map.max))
+  map.lock.unlockWrite()
+  for (const entry of dead) map.detach(entry)
+}
+
+/**
+ * The same for every page that `[start, start + size)` touches. Size 0 does nothing.
+ *
+ * @returns 0
+ * @manual uvm_deallocate, uvm_map(9), NetBSD
+ */
+export function* uvmDeallocate(map: VmMap, start: number, size: number): Sleep<0> {
+  if (size > 0) yield* uvmUnmap(map, truncPage(start), roundPage(start + size))
+  return 0
+}
