@@ -23,7 +23,7 @@ import {
 import { I_DIRTY_PAGES, TAG_DIRTY, TAG_TOWRITE, TAG_WRITEBACK } from './constants.ts'
 import type { FileObject, WritebackControl } from './fileObject.ts'
 import { assertPage } from './assertPage.ts'
-import { pageMkclean } from './pageMkclean.ts'
+import { gatherModified, pageMkclean } from './pageMkclean.ts'
 import type { PageCache } from './pageCache.ts'
 
 /**
@@ -115,6 +115,11 @@ export function clearPageDirtyForIo(cache: PageCache, pfn: Pfn): boolean {
   flags[f] &= ~PG_dirty
   accountCleaned(cache, object, f)
   return true
+}
+
+/** A page that mappings have modified is dirty: takes over what they, present and gone, remember. */
+export function transferModified(cache: PageCache, pfn: Pfn): void {
+  if (gatherModified(cache, pfn)) setPageDirty(cache, pfn)
 }
 
 /** The contents will not be written after all. Tag and translations stay as they are. */

@@ -55,6 +55,11 @@ export { replacePageCachePage } from './replacePageCachePage.ts'
 export { removeMapping } from './removeMapping.ts'
 export { tryToReleasePage } from './tryToReleasePage.ts'
 export { readCachePages, type PageFiller } from './readCachePages.ts'
+// Truncation and invalidation
+export { truncateInodePages, truncateInodePagesFinal, truncateInodePagesRange, zeroBytes } from './truncate.ts'
+export { truncatePagecache, truncatePagecacheRange, truncateSetsize } from './truncatePagecache.ts'
+export { pagecacheIsizeExtended } from './pagecacheIsizeExtended.ts'
+export { invalidateInodePages2, invalidateInodePages2Range, invalidateMappingPages } from './invalidate.ts'
 // Locks, waits and completion
 export { lockPage, lockPageKillable, lockPageSlow, trylockPage } from './lockPage.ts'
 export { unlockPage } from './unlockPage.ts'
@@ -73,6 +78,7 @@ export {
   setPageDirtyTagged,
   setPageWriteback,
   setPageWritebackKeepwrite,
+  transferModified,
 } from './dirty.ts'
 export * from './buffers.ts'
 export * from './errors.ts'

@@ -2,6 +2,7 @@ import type { Pfn } from '../../base/index.ts'
 import { PG_dirty } from '../phys/index.ts'
 import { AS_EXITING } from './constants.ts'
 import { removeFromIndex } from './deleteFromPageCache.ts'
+import { transferModified } from './dirty.ts'
 import type { FileObject } from './fileObject.ts'
 import type { PageCache } from './pageCache.ts'
 import { workingsetEviction } from './workingSet.ts'
@@ -17,6 +18,7 @@ import { workingsetEviction } from './workingSet.ts'
 export function removeMapping(cache: PageCache, object: FileObject, page: Pfn, isEviction: boolean): boolean {
   const { frames } = cache
   const f = frames.frameOf(page)
+  transferModified(cache, page)
   if (frames.refcount[f] !== 2) return false
   // Frozen: a look-up meanwhile (a tracepoint's, say) finds nothing.
   frames.refcount[f] = 0

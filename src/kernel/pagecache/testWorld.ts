@@ -34,6 +34,7 @@ import { pmapCreate, pmapEnter, pmapRemove, Pmaps, pmapUpdate, type Pmap } from 
 import {
   addToPageCacheLru,
   BackingDevice,
+  clearPageDirtyForIo,
   endPageWriteback,
   exceptionalEntry,
   FileObject,
@@ -180,6 +181,20 @@ export class TestFile {
     return seen
   }
 
+  /** Hands a locked dirty page to the file system. */
+  *write(page: Pfn): Sleep<number> {
+    clearPageDirtyForIo(this.world.cache, page)
+    return yield* this.#writePage(page)
+  }
+  /** Writes a locked page at once and keeps it locked. */
+  // oxlint-disable-next-line require-yield
+  *launder(page: Pfn): Sleep<0 | Err> {
+    clearPageDirtyForIo(this.world.cache, page)
+    this.writes.push(this.world.indexOf(page))
+    this.#toDisk(page)
+    return 0
+  }
+
   /** A read or write that was deferred is done, or has failed. */
   complete(page: Pfn, err: 0 | Err = 0): void {
     const f = this.world.frame(page)
@@ -246,6 +261,8 @@ export class TestWorld {
   readonly pmaps: Pmaps
   readonly cache: PageCache
   readonly device = new BackingDevice('bdi0')
+  /** The task of the latest `now`, whose account a test looks at. */
+  lastTask: object | null = null
   readonly #mappings = new Map<FileObject, Pmap>()
 
   constructor(options: PageCacheOptions = {}, ramBytes = 32 * MiB) {
@@ -264,6 +281,7 @@ export class TestWorld {
   /** Runs what must not sleep here. */
   now<T>(work: Sleep<T>): T {
     const task = this.start(work)
+    this.lastTask = task
     kassert(task.state === 'done', 'nothing has to be waited for')
     return task.result as T
   }
