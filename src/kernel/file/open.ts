@@ -3,6 +3,7 @@ import {
   EINVAL,
   EISDIR,
   ELOOP,
+  ENOENT,
   ENOTDIR,
   EOPNOTSUPP,
   EROFS,
@@ -70,10 +71,12 @@ export function* openAt(
   const isNew = vnode === null
   if (vnode === null) {
     if (found.mustBeDir) return EISDIR
+    if (found.dir.nlink === 0) return ENOENT
     const refused = vnodeAccess(found.dir, context.who, MAY_WRITE | MAY_EXEC)
     if (refused !== 0) return refused
     const made = found.dir.fs.create(found.dir, found.name, initFor(files, context, permissions))
     if (isErr(made)) return made
+    found.dir.mtime = found.dir.ctime = files.now()
     vnode = made
   } else {
     if (isExclusive) return EEXIST

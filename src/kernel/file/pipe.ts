@@ -15,7 +15,7 @@ import {
   type Pfn,
   type Sleep,
 } from '../../base/index.ts'
-import { allocPagesTry, freePages, GFP_USER } from '../phys/index.ts'
+import { allocPages, allocPagesTry, freePages, GFP_USER } from '../phys/index.ts'
 import { O_NONBLOCK, O_RDONLY, O_WRONLY, POLLERR, POLLHUP, POLLIN, POLLOUT } from './constants.ts'
 import type { Files } from './files.ts'
 import { OpenFile, type FileIo } from './openFile.ts'
@@ -75,7 +75,7 @@ export class Pipe {
     }
     return moved
   }
-  /** Moves up to `limit` bytes from the user into the pipe; short if it is full, a user page is missing, or ENOMEM. */
+  /** Moves up to `limit` bytes from the user into the pipe; short if it is full, or a user page or a frame is missing. */
   fill(uio: Uio, limit: number): OrErr<number> {
     let moved = 0
     while (moved < limit) {
@@ -83,7 +83,8 @@ export class Pipe {
       if (last < 0 || this.#ends[last] === PAGE_SIZE) {
         if (this.#frames.length === PIPE_PAGES) break
         const frame = allocPagesTry(this.files.phys, GFP_USER, 0)
-        if (frame === WouldSleep || isErr(frame)) return moved > 0 ? moved : frame === WouldSleep ? EAGAIN : frame
+        if (frame === WouldSleep) break
+        if (isErr(frame)) return moved > 0 ? moved : frame
         this.#frames.push(frame)
         this.#ends.push(0)
         last++
@@ -181,21 +182,31 @@ export class PipeEnd implements FileIo {
   *write(files: Files, file: OpenFile, uio: Uio): Sleep<OrErr<number>> {
     let done = 0
     for (;;) {
-      const before = this.pipe.room
+      const hadRoom = this.pipe.room >= (uio.resid <= PIPE_BUF ? uio.resid : 1)
       const moved = this.writeTry(files, file, uio)
       if (isErr(moved)) return done > 0 ? done : moved
       if (moved !== WouldSleep) {
         done += moved
         if (uio.resid === 0) return done
-        if (this.pipe.room > 0 && isErr(yield* uio.faultIn(false))) return done > 0 ? done : EFAULT
         continue
       }
-      if (before > 0 && before >= Math.min(uio.resid, PIPE_BUF)) {
-        if (isErr(yield* uio.faultIn(false))) return done > 0 ? done : EFAULT
+      if (hadRoom) {
+        const failed = yield* this.#bringMissing(uio)
+        if (failed !== 0) return done > 0 ? done : failed
         continue
       }
       if ((yield* sleepOn(this.pipe.queue, Infinity, true)) === 'signal') return done > 0 ? done : EINTR
     }
+  }
+
+  /** There is room, and nothing could be moved: the user's page or a frame is missing. */
+  *#bringMissing(uio: Uio): Sleep<0 | Err> {
+    if (isErr(yield* uio.faultIn(false))) return EFAULT
+    const { phys } = this.pipe.files
+    const frame = yield* allocPages(phys, GFP_USER, 0)
+    if (isErr(frame)) return frame
+    freePages(phys, frame, 0)
+    return 0
   }
 
   poll(file: OpenFile): number {

@@ -1,6 +1,7 @@
 // Making, moving and removing names. Each call is atomic; none sleeps.
 
 import {
+  EBUSY,
   EEXIST,
   EINVAL,
   EISDIR,
@@ -28,6 +29,8 @@ function freeName(context: WalkContext, path: string): OrErr<WalkResult> {
 /** null, or why names of the directory may not be changed. */
 function mayChange(context: WalkContext, dir: Vnode) {
   if (dir.fs.isReadOnly) return EROFS
+  // A directory that was removed while somebody held it takes no names.
+  if (dir.nlink === 0) return ENOENT
   const refused = vnodeAccess(dir, context.who, MAY_WRITE | MAY_EXEC)
   return refused === 0 ? null : refused
 }
@@ -169,7 +172,7 @@ export function renamePath(
   const vnode = source.vnode!
   const over = target.vnode
   for (const end of [source, target]) {
-    if (!isPlainName(end.name)) return end.name === '' || how === 0 ? mountRefuses(end.dir) || EINVAL : EINVAL
+    if (!isPlainName(end.name)) return end === target && how === RENAME_NOREPLACE ? EEXIST : EBUSY
     if (end.vnode !== null && mountRefuses(end.vnode) !== 0) return mountRefuses(end.vnode)
   }
   if (source.dir.fs !== target.dir.fs) return EXDEV
