@@ -1,0 +1,166 @@
+// /proc/PID: what each name in it is.
+
+import { EINVAL, ENOENT, EPERM, ESRCH, isErr, type OrErr, WouldSleep } from '../../base/index.ts'
+import {
+  type BytesNode,
+  type DirNode,
+  fixedDir,
+  type GeneratedNode,
+  type LinkNode,
+  type OpenFile,
+  pathOf,
+  textFile,
+  type Vnode,
+} from '../file/index.ts'
+import type { VmSpace } from '../map/index.ts'
+import { copyInTry, type Kernel, type Process, type Thread } from '../process/index.ts'
+import { mapsText } from './maps.ts'
+import { MemoryIo } from './memoryIo.ts'
+import { pagemapBytes } from './pagemap.ts'
+import { limitsText, numaMapsText, statmText, statText, statusText, syscallText } from './processTexts.ts'
+import { smapsRollupText, smapsText } from './smaps.ts'
+
+/** Most bytes of an argument or environment block that are shown: RLIMIT_STACK / 4. */
+const BLOCK_MAX = 2 * 1024 * 1024
+
+/** The directory of a process, or null if there is none of that number. */
+export function processDir(kernel: Kernel, pid: number): DirNode | null {
+  const process = kernel.processes.byPid.get(pid)
+  if (process === undefined) return null
+  const task: DirNode = {
+    kind: 'dir',
+    lookup(name) {
+      const thread = process.threads.find(({ tid }) => String(tid) === name)
+      return thread === undefined ? null : fixedDir(common(kernel, process, thread))
+    },
+    names: () => process.threads.map(({ tid }) => String(tid)),
+  }
+  const leader = process.leader
+  return fixedDir({ ...common(kernel, process, leader), task })
+}
+
+function common(kernel: Kernel, process: Process, thread: Thread | null): Record<string, GeneratedNode> {
+  const ofSpace = (text: (space: VmSpace) => string) =>
+    textFile(() => (process.space === null ? '' : text(process.space)))
+  const block = (start: (space: VmSpace) => number, end: (space: VmSpace) => number) =>
+    textFile(() => (process.space === null ? '' : userBlock(process.space, start(process.space), end(process.space))))
+  return {
+    auxv: textFile(() => process.auxv),
+    cmdline: block(
+      (space) => space.argStart,
+      (space) => space.argEnd,
+    ),
+    comm: textFile(() => `${thread?.name || process.name}\n`),
+    cwd: link(
+      () => process.fs?.cwd ?? null,
+      () => null,
+    ),
+    environ: block(
+      (space) => space.envStart,
+      (space) => space.envEnd,
+    ),
+    exe: link(
+      () => process.exe,
+      () => process.exePath,
+    ),
+    fd: descriptors(process),
+    fdinfo: descriptorInfo(process),
+    limits: textFile(() => limitsText(process)),
+    maps: ofSpace(mapsText),
+    mem: memoryFile(process),
+    mounts: link(
+      () => null,
+      () => '/proc/mounts',
+    ),
+    numa_maps: textFile(() => numaMapsText(process)),
+    oom_adj: textFile(() => '0\n'),
+    oom_score: textFile(() => '0\n'),
+    oom_score_adj: textFile(() => '0\n'),
+    pagemap: pagemapFile(process),
+    root: link(
+      () => process.fs?.root ?? null,
+      () => null,
+    ),
+    smaps: ofSpace(smapsText),
+    smaps_rollup: ofSpace(smapsRollupText),
+    stat: textFile(() => statText(process)),
+    statm: textFile(() => statmText(process)),
+    status: textFile(() => statusText(kernel, process)),
+    syscall: textFile(() => syscallText(process)),
+  }
+}
+
+/** Bytes of the argument or environment area as the program has them now. */
+function userBlock(space: VmSpace, start: number, end: number): OrErr<Uint8Array> {
+  const bytes = new Uint8Array(Math.max(0, Math.min(end - start, BLOCK_MAX)))
+  const copied = copyInTry(space, start, bytes)
+  return copied === WouldSleep || isErr(copied) ? new Uint8Array(0) : bytes
+}
+
+/** A magic link: leads to the vnode whatever its text says. */
+function link(vnode: () => Vnode | null, text: () => string | null): LinkNode {
+  return {
+    kind: 'link',
+    target() {
+      const to = vnode()
+      return text() ?? (to === null ? ENOENT : pathOf(to))
+    },
+    ...(text() === '/proc/mounts' ? {} : { follow: () => vnode() ?? ENOENT }),
+  }
+}
+
+function descriptors(process: Process): DirNode {
+  return {
+    kind: 'dir',
+    permissions: 0o500,
+    lookup(name) {
+      const file = openFileOf(process, name)
+      return file === null
+        ? null
+        : link(
+            () => file.vnode,
+            () => file.path,
+          )
+    },
+    names: () => process.fds?.open.map(String) ?? [],
+  }
+}
+function descriptorInfo(process: Process): DirNode {
+  return {
+    kind: 'dir',
+    permissions: 0o555,
+    lookup(name) {
+      const file = openFileOf(process, name)
+      if (file === null) return null
+      return textFile(
+        () =>
+          `pos:\t${file.offset}\nflags:\t0${file.flags.toString(8)}\nmnt_id:\t${file.device}\nino:\t${file.inode}\n`,
+      )
+    },
+    names: () => process.fds?.open.map(String) ?? [],
+  }
+}
+function openFileOf(process: Process, name: string): OpenFile | null {
+  if (!/^(?:0|[1-9]\d{0,6})$/.test(name)) return null
+  const file = process.fds?.get(Number(name)) ?? null
+  return file === null || isErr(file) ? null : file
+}
+
+function pagemapFile(process: Process): BytesNode {
+  return {
+    kind: 'bytes',
+    permissions: 0o400,
+    open: () =>
+      new MemoryIo({
+        read: (offset, length) => (process.space === null ? ESRCH : pagemapBytes(process.space, offset, length)),
+        write: () => EINVAL,
+      }),
+  }
+}
+function memoryFile(process: Process): BytesNode {
+  return {
+    kind: 'bytes',
+    permissions: 0o600,
+    open: () => (process.space === null ? EPERM : MemoryIo.of(process)),
+  }
+}
