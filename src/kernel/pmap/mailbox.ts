@@ -43,14 +43,17 @@ export class Mailbox {
   addAll(pmap: Pmap, targets: number): void {
     this.targets |= targets
     this.isFlush = true
-    for (let i = 0; i < this.n; i++) this.#widen(this.owner[i]!)
+    for (let i = 0; i < this.n; i++) {
+      this.#widen(this.owner[i]!)
+      this.owner[i] = null
+    }
     this.n = 0
     this.#widen(pmap)
   }
   /** The invalidations have been made. */
   clearRequests(): void {
+    for (let i = 0; i < this.n; i++) this.owner[i] = null
     this.n = 0
-    this.owner.fill(null)
     this.isFlush = false
     this.flushKernel = false
     this.flushUser = false

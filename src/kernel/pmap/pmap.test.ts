@@ -1,7 +1,18 @@
 import { describe, expect, it } from 'vitest'
 import { ENOMEM } from '../../base/index.ts'
 import { aarch64, F_ACCESSED, F_DIRTY, F_EXEC, F_READ, F_WRITE, sv39, sv48, x86_64 } from '../../machine/index.ts'
-import { freeCount, getPage, PG_pagetable, putPage } from '../phys/index.ts'
+import {
+  __GFP_COMP,
+  allocPagesTry,
+  freeCount,
+  getPage,
+  globalStat,
+  NR_ANON_PAGES,
+  NR_FILE_MAPPED,
+  PG_anon,
+  PG_pagetable,
+  putPage,
+} from '../phys/index.ts'
 import { B, Fixture, P } from './fixture.ts'
 import {
   PMAP_CANFAIL,
@@ -339,6 +350,42 @@ describe('pmap', () => {
     pmapEnter(t.pm, B, zero, R, R)
     expect([t.pm.residentCount, t.refs(g1)]).toEqual([0, 2])
     verify(t.room)
+  })
+
+  it('holds a compound page by its head', () => {
+    const t = new Fixture()
+    const { room, pm } = t
+    const { phys } = room
+    const free = freeCount(phys)
+    const head = allocPagesTry(phys, __GFP_COMP, 2) as number
+    const tables = freeCount(phys) - 3
+    for (let i = 0; i < 4; i++) pmapEnter(pm, B + i * P, head + i, RW, R)
+    expect([0, 1, 2, 3].map((i) => t.refs(head + i))).toEqual([5, 0, 0, 0])
+    putPage(phys, head)
+    verify(room)
+    pmapRemove(pm, B, B + 4 * P)
+    expect(freeCount(phys)).toBe(tables)
+    pmapUpdate(pm)
+    expect(freeCount(phys)).toBe(free)
+    verify(room)
+  })
+
+  it('counts mapped pages once, as what they were when first mapped', () => {
+    const t = new Fixture()
+    const { room, pm } = t
+    const [file, anon] = [t.page(), t.page()]
+    const f = room.frames.frameOf(anon)
+    room.frames.flags[f] |= PG_anon
+    const counts = () => [globalStat(room.phys, NR_FILE_MAPPED), globalStat(room.phys, NR_ANON_PAGES)]
+    for (const pfn of [file, anon]) pmapEnter(pm, B + pfn * P, pfn, RW, R)
+    pmapEnter(pm, B, anon, RW, R)
+    expect(counts()).toEqual([1, 1])
+    room.frames.flags[f] &= ~PG_anon
+    pmapPageProtect(room, anon, VM_PROT_NONE)
+    expect(counts()).toEqual([1, 0])
+    pmapRemove(pm, 0, 2 ** 47)
+    expect(counts()).toEqual([0, 0])
+    pmapUpdate(pm)
   })
 
   it('lets the faulting CPU see a permission that was raised', () => {

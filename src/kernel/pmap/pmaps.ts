@@ -94,6 +94,13 @@ export class Pmaps {
   pendingCpus = 0
   generation = 0
   readonly shootdownHandler: () => void
+  /** Of the counters of /proc/vmstat, in phys.events.counts. */
+  readonly eventPositions: {
+    readonly remoteFlush: number
+    readonly remoteFlushReceived: number
+    readonly localFlushAll: number
+    readonly localFlushOne: number
+  }
 
   // Answers of findEntry, borrowed until the next one.
   /** Level of the entry that decides the address. */
@@ -137,6 +144,12 @@ export class Pmaps {
     const windowBytes = machine.layout.directMap.end - machine.layout.directMap.start
     this.directMapLimit = Math.min(options.directMapLimit ?? ramEnd, ramEnd, windowBytes)
     this.kernelLimit = machine.layout.kernelMap.start
+    this.eventPositions = {
+      remoteFlush: phys.events.position('nr_tlb_remote_flush'),
+      remoteFlushReceived: phys.events.position('nr_tlb_remote_flush_received'),
+      localFlushAll: phys.events.position('nr_tlb_local_flush_all'),
+      localFlushOne: phys.events.position('nr_tlb_local_flush_one'),
+    }
     this.shootdownHandler = () => {
       invalidateHere(this, machine.current.cpu)
       this.pendingCpus--

@@ -116,6 +116,17 @@ describe('shootdown', () => {
     }
   })
 
+  it('traces each flush with its pages and its reason', () => {
+    const t = twoCpus(8)
+    const lines: string[] = []
+    t.machine.trace.attach((name, { cpu, pages, reason }) => {
+      if (name === 'tlb_flush') lines.push(`cpu ${cpu} pages ${pages} reason ${reason}`)
+    })
+    pmapRemove(t.pm, B, B + 2 * P)
+    pmapUpdate(t.pm)
+    expect(lines).toEqual(['cpu 1 pages 2 reason 1', 'cpu 0 pages 2 reason 3'])
+  })
+
   it('combines requests for two address spaces and the kernel', () => {
     const t = twoCpus(8)
     t.activate(t.pm2, 1)

@@ -15,6 +15,10 @@ import { dropAsid } from './asid.ts'
 import { giveTable } from './tables.ts'
 import type { Pmap, Pmaps } from './pmaps.ts'
 
+// Reasons of Linux's tracepoint tlb_flush.
+const TLB_REMOTE_SHOOTDOWN = 1
+const TLB_LOCAL_MM_SHOOTDOWN = 3
+
 /** The running CPU owes the TLBs an invalidation of `va`. */
 export function queueInvalidation(pmap: Pmap, va: number): void {
   const { room } = pmap
@@ -72,13 +76,15 @@ export function drain(room: Pmaps, cpu: Cpu): void {
 export function interruptAll(room: Pmaps, sender: Cpu, remote: number, handler: () => void): void {
   if (remote === 0) return
   const { machine, counters } = room
+  const { counts } = room.phys.events
+  const { remoteFlush, remoteFlushReceived } = room.eventPositions
   counters.shootdowns++
-  room.phys.events.add('nr_tlb_remote_flush')
+  counts[remoteFlush]++
   for (const cpu of machine.cpus) if ((remote & (1 << cpu.id)) !== 0) room.pendingCpus++
   for (const cpu of machine.cpus) {
     if ((remote & (1 << cpu.id)) === 0) continue
     counters.ipis++
-    room.phys.events.add('nr_tlb_remote_flush_received')
+    counts[remoteFlushReceived]++
     machine.sendIpi(sender, cpu, handler)
   }
   kassert(room.pendingCpus === 0, 'every CPU has answered a shootdown', `${room.pendingCpus}`)
@@ -91,20 +97,25 @@ export function interruptAll(room: Pmaps, sender: Cpu, remote: number, handler: 
  */
 export function invalidateHere(room: Pmaps, cpu: Cpu): void {
   const mailbox = room.draining!
+  const { trace } = room.machine
+  if (trace.on) {
+    const reason = cpu.interruptLevel > 0 ? TLB_REMOTE_SHOOTDOWN : TLB_LOCAL_MM_SHOOTDOWN
+    trace.emit('tlb_flush', { cpu: cpu.id, pages: mailbox.isFlush ? -1 : mailbox.n, reason })
+  }
   const { tlb } = cpu
   if (mailbox.isFlush) {
     if (mailbox.flushUser) tlb.invalidateAll(true)
     else if (mailbox.flushPmap !== null && mailbox.flushPmap.asid[cpu.id] !== 0)
       tlb.invalidateAsid(mailbox.flushPmap.asid[cpu.id])
     if (mailbox.flushKernel) tlb.invalidateRange(-(2 ** (room.format.vaBits - 1)), 0, ALL_ASIDS)
-    room.phys.events.add('nr_tlb_local_flush_all')
+    room.phys.events.counts[room.eventPositions.localFlushAll]++
   } else {
     for (let i = 0; i < mailbox.n; i++) {
       const pmap = mailbox.owner[i]!
       if (pmap.isKernel) tlb.invalidatePage(mailbox.address[i], ALL_ASIDS)
       else if (pmap.asid[cpu.id] !== 0) tlb.invalidatePage(mailbox.address[i], pmap.asid[cpu.id])
     }
-    room.phys.events.add('nr_tlb_local_flush_one', mailbox.n)
+    room.phys.events.counts[room.eventPositions.localFlushOne] += mailbox.n
   }
   const { loaded } = room.cpus[cpu.id]
   const bit = 1 << cpu.id
