@@ -1,5 +1,15 @@
-import { EINVAL, EISDIR, ENOENT, ENOTDIR, isErr, PAGE_SIZE, type OrErr, type Sleep } from '../../base/index.ts'
-import { EFAULT } from '../../base/index.ts'
+import {
+  EBADF,
+  EFAULT,
+  EINVAL,
+  EISDIR,
+  ENOENT,
+  ENOTDIR,
+  isErr,
+  PAGE_SIZE,
+  type OrErr,
+  type Sleep,
+} from '../../base/index.ts'
 import { POLLIN, POLLOUT, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG } from './constants.ts'
 import { nameToBytes } from './names.ts'
 import type { DirEntry, FileIo, OpenFile } from './openFile.ts'
@@ -39,12 +49,13 @@ const TYPES: Readonly<Record<VnodeKind, number>> = {
  *
  * The names are those of the moment when reading began at offset 0; a seek to 0 takes them anew.
  *
- * @returns  bytes moved, 0 at the end; ENOTDIR, EINVAL if not one record fits, ENOENT if the directory is removed, EFAULT
+ * @returns  bytes moved, 0 at the end; ENOTDIR, EBADF, EINVAL if not one record fits, ENOENT if the directory is removed, EFAULT
  * @locks    sleeps for user memory
  * @manual   getdents64(2)
  */
 export function* getdents64(file: OpenFile, uio: Uio): Sleep<OrErr<number>> {
   const dir = file.vnode
+  if (file.isPath) return EBADF
   if (dir.kind !== 'dir') return ENOTDIR
   if (dir.nlink === 0) return ENOENT
   const entries = listing(file)

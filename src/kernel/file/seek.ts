@@ -1,4 +1,4 @@
-import { EINVAL, ENXIO, ESPIPE, isErr, PAGE_SIZE, type OrErr } from '../../base/index.ts'
+import { EBADF, EINVAL, ENXIO, ESPIPE, isErr, PAGE_SIZE, type OrErr } from '../../base/index.ts'
 import { MAX_FILE_BYTES, SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET } from './constants.ts'
 import type { OpenFile } from './openFile.ts'
 import type { Vnode } from './vnode.ts'
@@ -10,6 +10,7 @@ import type { Vnode } from './vnode.ts'
  * @manual   lseek(2)
  */
 export function fileSeek(file: OpenFile, offset: number, whence: number): OrErr<number> {
+  if (file.isPath) return EBADF
   if (!file.io.isSeekable) return ESPIPE
   const to = target(file, offset, whence)
   if (isErr(to)) return to

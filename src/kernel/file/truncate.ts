@@ -1,8 +1,15 @@
-import { EFBIG, EINVAL, EPERM, isErr, PAGE_MASK, PAGE_SIZE, type OrErr, type Sleep } from '../../base/index.ts'
+import { EBADF, EFBIG, EINVAL, EPERM, isErr, PAGE_MASK, PAGE_SIZE, type OrErr, type Sleep } from '../../base/index.ts'
 import { F_SEAL_GROW, F_SEAL_SHRINK, MAX_FILE_BYTES } from './constants.ts'
 import { dropFilePages, zeroBeyondEnd, zeroInPage } from './filePages.ts'
 import type { Files } from './files.ts'
+import type { OpenFile } from './openFile.ts'
 import type { Vnode } from './vnode.ts'
+
+/** ftruncate(2): EBADF for an O_PATH file, EINVAL if it is not open for writing, and as `truncateVnode`. */
+export function* fileTruncate(file: OpenFile, size: number): Sleep<OrErr<0>> {
+  if (file.isPath) return EBADF
+  return file.isWritable ? yield* truncateVnode(file.files, file.vnode, size) : EINVAL
+}
 
 /**
  * Gives a regular file another size.
