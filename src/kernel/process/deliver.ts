@@ -50,7 +50,7 @@ export function* returnToUser(kernel: Kernel, thread: Thread): Sleep<void> {
       continue
     }
     if (process.stopSignal !== 0) {
-      yield* sleepOn(process.continueQueue, Infinity, true)
+      yield* sleepOn(process.continueQueue)
       continue
     }
     const allowed = ~thread.mask | UNBLOCKABLE

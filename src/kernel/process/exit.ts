@@ -43,6 +43,7 @@ export function* endOtherThreads(kernel: Kernel, thread: Thread): Sleep<void> {
     other.mustEnd = true
     endSoon(kernel, other)
   }
+  process.continueQueue.wakeAll()
   while (process.threads.length > 1) yield* sleepOn(process.threadQueue)
 }
 
@@ -102,7 +103,7 @@ function* endProcess(kernel: Kernel, last: Thread): Sleep<void> {
   process.actions.refs--
   if (process.exe !== null) vnodeRelease(process.exe)
   process.exe = null
-  for (const child of [...process.children]) reparent(kernel, child)
+  for (const child of process.children) reparent(kernel, child)
   if (kernel.processes.init === process) kernel.processes.init = null
   tellParent(kernel, process)
   kernel.exitQueue.wakeAll()

@@ -52,7 +52,7 @@ export class FutexTable {
   /** Wakes up to `count` waiters whose bitset meets `bitset`; returns how many. */
   wake(key: string, count: number, bitset = FUTEX_BITSET_ANY): number {
     let woken = 0
-    for (const waiter of [...(this.#byKey.get(key) ?? [])]) {
+    for (const waiter of this.#byKey.get(key)?.slice() ?? []) {
       if (woken >= count) break
       if ((waiter.bitset & bitset) === 0) continue
       this.remove(waiter)

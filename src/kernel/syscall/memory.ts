@@ -1,0 +1,122 @@
+// The calls that change mappings, but mmap.
+
+import { EINVAL, ENAMETOOLONG, EPERM, isErr, type Sleep } from '../../base/index.ts'
+import { createMemfd, MFD_CLOEXEC, nameFromBytes } from '../file/index.ts'
+import {
+  brkRegion,
+  madviseRegion,
+  mincoreRegion,
+  MLOCK_ONFAULT,
+  mlockall as lockAll,
+  mlockRegion,
+  mprotectRegion,
+  mremapRegion,
+  msealRegion,
+  msyncRegion,
+  munlockall as unlockAll,
+  munlockRegion,
+  munmapRegion,
+  remapFilePages,
+} from '../map/index.ts'
+import { copyInString, copyOut, type Kernel, type Thread } from '../process/index.ts'
+import { int, long, size } from './call.ts'
+
+/** @manual munmap(2) */
+export function munmap(_kernel: Kernel, thread: Thread): Sleep<number> {
+  return munmapRegion(thread.space, long(thread, 0), size(thread, 1))
+}
+/** @manual mprotect(2) */
+export function mprotect(_kernel: Kernel, thread: Thread): Sleep<number> {
+  return mprotectRegion(thread.space, long(thread, 0), size(thread, 1), int(thread, 2))
+}
+/** pkey -1 is mprotect; the machine has no protection keys. @manual pkey_mprotect(2) */
+export function pkeyMprotect(kernel: Kernel, thread: Thread): number | Sleep<number> {
+  return int(thread, 3) === -1 ? mprotect(kernel, thread) : EINVAL
+}
+/** @manual brk(2) */
+export function brk(_kernel: Kernel, thread: Thread): Sleep<number> {
+  return brkRegion(thread.space, long(thread, 0))
+}
+/** @manual mremap(2) */
+export function mremap(_kernel: Kernel, thread: Thread): Sleep<number> {
+  return mremapRegion(thread.space, long(thread, 0), size(thread, 1), size(thread, 2), int(thread, 3), long(thread, 4))
+}
+/** @manual madvise(2) */
+export function madvise(_kernel: Kernel, thread: Thread): Sleep<number> {
+  return madviseRegion(thread.space, long(thread, 0), size(thread, 1), int(thread, 2))
+}
+/** @manual msync(2) */
+export function msync(_kernel: Kernel, thread: Thread): Sleep<number> {
+  return msyncRegion(thread.space, long(thread, 0), size(thread, 1), int(thread, 2))
+}
+/** @manual mincore(2) */
+export function* mincore(_kernel: Kernel, thread: Thread): Sleep<number> {
+  const parts: Uint8Array[] = []
+  const result = mincoreRegion(thread.space, long(thread, 0), size(thread, 1), (pages) => parts.push(pages))
+  let at = long(thread, 2)
+  for (const part of parts) {
+    const written = yield* copyOut(thread.space, at, part)
+    if (isErr(written)) return written
+    at += part.length
+  }
+  return result
+}
+/** @manual mlock(2) */
+export function mlock(_kernel: Kernel, thread: Thread): Sleep<number> {
+  return mlockRegion(thread.space, long(thread, 0), size(thread, 1), false)
+}
+/** @manual mlock2(2) */
+export function mlock2(_kernel: Kernel, thread: Thread): number | Sleep<number> {
+  const flags = int(thread, 2)
+  if ((flags & ~MLOCK_ONFAULT) !== 0) return EINVAL
+  return mlockRegion(thread.space, long(thread, 0), size(thread, 1), flags !== 0)
+}
+/** @manual munlock(2) */
+export function munlock(_kernel: Kernel, thread: Thread): Sleep<number> {
+  return munlockRegion(thread.space, long(thread, 0), size(thread, 1))
+}
+/** @manual mlockall(2) */
+export function mlockall(_kernel: Kernel, thread: Thread): Sleep<number> {
+  return lockAll(thread.space, int(thread, 0))
+}
+/** @manual munlockall(2) */
+export function munlockall(_kernel: Kernel, thread: Thread): Sleep<number> {
+  return unlockAll(thread.space)
+}
+/** @manual mseal(2) */
+export function mseal(_kernel: Kernel, thread: Thread): Sleep<number> {
+  return msealRegion(thread.space, long(thread, 0), size(thread, 1), int(thread, 2))
+}
+/** @manual remap_file_pages(2) */
+export function remapPages(_kernel: Kernel, thread: Thread): Sleep<number> {
+  return remapFilePages(thread.space, long(thread, 0), size(thread, 1), int(thread, 2), size(thread, 3), int(thread, 4))
+}
+
+const MEMFD_NAME_BYTES = 250
+/** @manual memfd_create(2) */
+export function* memfdCreate(kernel: Kernel, thread: Thread): Sleep<number> {
+  const flags = int(thread, 1)
+  const name = yield* copyInString(thread.space, long(thread, 0), MEMFD_NAME_BYTES)
+  if (isErr(name)) return name === ENAMETOOLONG ? EINVAL : name
+  const { uid, gid } = thread.process.who
+  const init = { permissions: 0o777, uid, gid, time: kernel.files.now() }
+  const file = createMemfd(kernel.files, nameFromBytes(name), flags, init)
+  if (isErr(file)) return file
+  const fd = thread.process.fds!.install(file, 0, (flags & MFD_CLOEXEC) !== 0)
+  if (isErr(fd)) file.release()
+  return fd
+}
+
+const MEMBARRIER_COMMANDS = 0x3ff
+const MEMBARRIER_RSEQ = 0x80 | 0x100
+const registered = new WeakSet<object>()
+/** CPUs take turns, so every barrier holds already; only registration is remembered. @manual membarrier(2) */
+export function membarrier(_kernel: Kernel, thread: Thread): number {
+  const command = int(thread, 0)
+  if ((int(thread, 1) & ~((command & MEMBARRIER_RSEQ) !== 0 ? 1 : 0)) !== 0) return EINVAL
+  if (command === 0) return MEMBARRIER_COMMANDS
+  if ((command & (command - 1)) !== 0 || (command & ~MEMBARRIER_COMMANDS) !== 0) return EINVAL
+  if (command === 4 || command === 16 || command === 64 || command === 256) registered.add(thread.space)
+  if ((command === 8 || command === 32 || command === 128) && !registered.has(thread.space)) return EPERM
+  return 0
+}

@@ -1,0 +1,71 @@
+import { EFAULT, EINVAL, EPERM, ESRCH, isErr, type OrErr, PAGE_MASK, PAGE_SIZE, type Sleep } from '../../base/index.ts'
+import { copyIn, copyOut, type IoVec, type Kernel, type Thread } from '../process/index.ts'
+import { int, long, size, vectorAt } from './call.ts'
+
+const IOV_MAX = 1024
+
+/** ssize_t process_vm_readv(pid, local vectors, count, remote vectors, count, flags) @manual process_vm_readv(2) */
+export function processVmReadv(kernel: Kernel, thread: Thread): Sleep<number> {
+  return transfer(kernel, thread, false)
+}
+/** @manual process_vm_writev(2) */
+export function processVmWritev(kernel: Kernel, thread: Thread): Sleep<number> {
+  return transfer(kernel, thread, true)
+}
+
+/** In order; stops at the first page of either side that is not accessible, which is an error only at the beginning. */
+function* transfer(kernel: Kernel, thread: Thread, isWrite: boolean): Sleep<number> {
+  if (size(thread, 5) !== 0) return EINVAL
+  if (size(thread, 2) > IOV_MAX || size(thread, 4) > IOV_MAX) return EINVAL
+  const local = yield* vectorAt(thread, long(thread, 1), size(thread, 2))
+  if (isErr(local)) return local
+  const remote = yield* remoteVectors(thread)
+  if (isErr(remote)) return remote
+  const process = kernel.processes.byPid.get(int(thread, 0))
+  if (process === undefined || process.space === null) return ESRCH
+  const { who } = thread.process
+  if (who.uid !== 0 && who.uid !== process.who.uid) return EPERM
+  const [from, to] = isWrite ? [local, remote] : [remote, local]
+  const [fromSpace, toSpace] = isWrite ? [thread.space, process.space] : [process.space, thread.space]
+  let done = 0
+  const source = pieces(from)
+  const target = pieces(to)
+  let s = source.next()
+  let t = target.next()
+  let sAt = 0
+  let tAt = 0
+  while (s.done !== true && t.done !== true) {
+    const bytes = Math.min(s.value.length - sAt, t.value.length - tAt)
+    const data = yield* copyIn(fromSpace, s.value.base + sAt, bytes)
+    if (isErr(data)) break
+    if (isErr(yield* copyOut(toSpace, t.value.base + tAt, data))) break
+    done += bytes
+    sAt += bytes
+    tAt += bytes
+    if (sAt === s.value.length) {
+      s = source.next()
+      sAt = 0
+    }
+    if (tAt === t.value.length) {
+      t = target.next()
+      tAt = 0
+    }
+  }
+  const wanted = Math.min(total(from), total(to))
+  return done > 0 || wanted === 0 ? done : EFAULT
+}
+const total = (vectors: readonly IoVec[]): number => vectors.reduce((sum, { length }) => sum + length, 0)
+
+/** The vectors cut at page boundaries. */
+function* pieces(vectors: readonly IoVec[]): IterableIterator<IoVec> {
+  for (const { base, length } of vectors) {
+    for (let at = 0; at < length;) {
+      const step = Math.min(length - at, PAGE_SIZE - ((base + at) & PAGE_MASK))
+      yield { base: base + at, length: step }
+      at += step
+    }
+  }
+}
+function* remoteVectors(thread: Thread): Sleep<OrErr<IoVec[]>> {
+  return yield* vectorAt(thread, long(thread, 3), size(thread, 4))
+}

@@ -1,0 +1,81 @@
+import { EINVAL, EPERM, isErr, type Sleep } from '../../base/index.ts'
+import {
+  copyIn,
+  type Kernel,
+  type Process,
+  RLIMIT_AS,
+  RLIMIT_COUNT,
+  RLIMIT_DATA,
+  RLIMIT_MEMLOCK,
+  RLIMIT_NOFILE,
+  RLIMIT_STACK,
+  type Thread,
+  Usage,
+} from '../process/index.ts'
+import { getUnsigned, int, long, putLong, putStruct, viewOf } from './call.ts'
+import { processOf } from './identity.ts'
+import { putUsage } from './processes.ts'
+
+/** RLIM_INFINITY is all ones; what would be inexact is as good as none. */
+const fromAbi = (value: number): number => (value >= 2 ** 53 ? Infinity : value)
+const toAbi = (limit: number): number => (limit === Infinity ? -1 : limit)
+
+/** int prlimit64(pid_t pid, int which, const struct rlimit64 *new, struct rlimit64 *old) @manual prlimit(2) */
+export function* prlimit64(kernel: Kernel, thread: Thread): Sleep<number> {
+  const process = processOf(kernel, thread, int(thread, 0))
+  if (isErr(process)) return process
+  if (process.who.uid !== thread.process.who.uid && thread.process.who.uid !== 0) return EPERM
+  return yield* limit(thread, process, int(thread, 1), long(thread, 2), long(thread, 3))
+}
+/** @manual getrlimit(2) */
+export function* getrlimit(_kernel: Kernel, thread: Thread): Sleep<number> {
+  return yield* limit(thread, thread.process, int(thread, 0), 0, long(thread, 1))
+}
+/** @manual setrlimit(2) */
+export function* setrlimit(_kernel: Kernel, thread: Thread): Sleep<number> {
+  return yield* limit(thread, thread.process, int(thread, 0), long(thread, 1), 0)
+}
+
+function* limit(thread: Thread, process: Process, which: number, newAt: number, oldAt: number): Sleep<number> {
+  if (which < 0 || which >= RLIMIT_COUNT) return EINVAL
+  const { soft, hard } = process.limits
+  const old = [soft[which]!, hard[which]!]
+  if (newAt !== 0) {
+    const bytes = yield* copyIn(thread.space, newAt, 16)
+    if (isErr(bytes)) return bytes
+    const view = viewOf(bytes)
+    const wantedSoft = fromAbi(getUnsigned(view, 0))
+    const wantedHard = fromAbi(getUnsigned(view, 8))
+    if (wantedSoft > wantedHard) return EINVAL
+    if (wantedHard > old[1]! && thread.process.who.uid !== 0) return EPERM
+    process.limits.set(which, wantedSoft, wantedHard)
+    apply(process, which)
+  }
+  if (oldAt === 0) return 0
+  return yield* putStruct(thread, oldAt, 16, (view) => {
+    putLong(view, 0, toAbi(old[0]!))
+    putLong(view, 8, toAbi(old[1]!))
+  })
+}
+/** Limits that somebody else keeps a copy of. */
+function apply(process: Process, which: number): void {
+  if ([RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_MEMLOCK].includes(which) && process.space !== null)
+    process.space.limits = process.limits.forSpace()
+  if (which === RLIMIT_NOFILE && process.fds !== null) process.fds.limit = process.limits.soft[which]!
+}
+
+const RUSAGE_SELF = 0
+const RUSAGE_CHILDREN = -1
+const RUSAGE_THREAD = 1
+/** @manual getrusage(2) */
+export function* getrusage(_kernel: Kernel, thread: Thread): Sleep<number> {
+  const { process } = thread
+  const who = int(thread, 0)
+  if (who === RUSAGE_CHILDREN) return yield* putUsage(thread, long(thread, 1), process.childUsage)
+  if (who !== RUSAGE_SELF && who !== RUSAGE_THREAD) return EINVAL
+  const usage = new Usage()
+  usage.add(process.usage)
+  const space = process.space!
+  usage.peakResidentPages = Math.max(usage.peakResidentPages, space.peakResidentPages, space.residentPages)
+  return yield* putUsage(thread, long(thread, 1), usage)
+}

@@ -1,0 +1,194 @@
+// Questions about the machine and the kernel.
+
+import { EFAULT, EINVAL, ENOSYS, EPERM, type Err, isErr, PAGE_SIZE, type Sleep } from '../../base/index.ts'
+import { nameFromBytes, nameToBytes } from '../file/index.ts'
+import { NR_FREE_PAGES, globalStat } from '../phys/index.ts'
+import { copyIn, copyInString, copyOut, copyOutInt, type Kernel, nowNs, type Thread } from '../process/index.ts'
+import { getLong, int, long, putLong, putStruct, size, viewOf } from './call.ts'
+
+export const KERNEL_RELEASE = '6.12.0-pagewright'
+const UTS_FIELD = 65
+/** int uname(struct utsname *) @manual uname(2) */
+export function* uname(kernel: Kernel, thread: Thread): Sleep<number> {
+  const fields = ['Linux', kernel.hostname, KERNEL_RELEASE, '#1 SMP', 'riscv64', kernel.domainname]
+  return yield* putStruct(thread, long(thread, 0), UTS_FIELD * fields.length, (view) => {
+    const bytes = new Uint8Array(view.buffer)
+    fields.forEach((text, i) => bytes.set(nameToBytes(text).subarray(0, UTS_FIELD - 1), i * UTS_FIELD))
+  })
+}
+/** @manual sethostname(2) */
+export function* sethostname(kernel: Kernel, thread: Thread): Sleep<number> {
+  const length = int(thread, 1)
+  if (thread.process.who.uid !== 0) return EPERM
+  if (length < 0 || length >= UTS_FIELD) return EINVAL
+  const bytes = yield* copyIn(thread.space, long(thread, 0), length)
+  if (isErr(bytes)) return bytes
+  kernel.hostname = nameFromBytes(bytes)
+  return 0
+}
+/** @manual sysinfo(2) */
+export function* sysinfo(kernel: Kernel, thread: Thread): Sleep<number> {
+  const { phys, processes } = kernel
+  return yield* putStruct(thread, long(thread, 0), 112, (view) => {
+    putLong(view, 0, Math.floor(nowNs(kernel) / 1e9))
+    putLong(view, 32, phys.totalramPages * PAGE_SIZE)
+    putLong(view, 40, globalStat(phys, NR_FREE_PAGES) * PAGE_SIZE)
+    view.setUint16(80, Math.min(0xffff, processes.byTid.size), true)
+    view.setUint32(104, 1, true)
+  })
+}
+
+const GRND_KNOWN = 7
+const GRND_RANDOM_AND_INSECURE = 6
+/** From the seed of the machine: the same in every run. @manual getrandom(2) */
+export function* getrandom(kernel: Kernel, thread: Thread): Sleep<number> {
+  const flags = int(thread, 2)
+  if ((flags & ~GRND_KNOWN) !== 0 || (flags & GRND_RANDOM_AND_INSECURE) === GRND_RANDOM_AND_INSECURE) return EINVAL
+  const count = Math.min(size(thread, 1), 0x7fffffff)
+  const { rng } = kernel.machine
+  for (let done = 0; done < count;) {
+    const piece = new Uint8Array(Math.min(count - done, PAGE_SIZE))
+    for (let i = 0; i < piece.length; i++) piece[i] = rng.next32()
+    const written = yield* copyOut(thread.space, long(thread, 0) + done, piece)
+    if (isErr(written)) return done > 0 ? done : EFAULT
+    done += piece.length
+  }
+  return count
+}
+
+// Keys of riscv_hwprobe, and what a plain rv64gc machine says (Linux specification 3.9).
+const HWPROBE_ANSWERS = new Map<number, (kernel: Kernel) => number>([
+  [0, () => 0],
+  [1, () => 0],
+  [2, () => 0],
+  [3, () => 1],
+  [4, () => 3],
+  [5, () => 3],
+  [6, () => 0],
+  [7, (kernel) => kernel.machine.layout.user.end - 1],
+  [8, () => 1e9],
+  [9, () => 3],
+])
+const HWPROBE_PAIRS_MAX = 4096
+const HWPROBE_WHICH_CPUS = 1
+/** long riscv_hwprobe(struct pair *pairs, size_t count, size_t cpusetsize, unsigned long *cpus, unsigned flags) */
+export function* riscvHwprobe(kernel: Kernel, thread: Thread): Sleep<number> {
+  const address = long(thread, 0)
+  const count = size(thread, 1)
+  const flags = int(thread, 4)
+  if (flags !== 0 && flags !== HWPROBE_WHICH_CPUS) return EINVAL
+  if (count > HWPROBE_PAIRS_MAX) return EINVAL
+  const checked = yield* checkCpus(kernel, thread, flags)
+  if (checked !== 0) return checked
+  const bytes = yield* copyIn(thread.space, address, count * 16)
+  if (isErr(bytes)) return bytes
+  const view = viewOf(bytes)
+  let all = true
+  for (let at = 0; at < bytes.length; at += 16) {
+    const answer = HWPROBE_ANSWERS.get(getLong(view, at))?.(kernel)
+    if (flags === HWPROBE_WHICH_CPUS) {
+      all &&= answer !== undefined && answer === getLong(view, at + 8)
+      continue
+    }
+    if (answer === undefined) putLong(view, at, -1)
+    putLong(view, at + 8, answer ?? 0)
+  }
+  if (flags === 0) return yield* copyOut(thread.space, address, bytes)
+  // All CPUs are alike: either all that were asked for, or none.
+  return all ? 0 : yield* copyOut(thread.space, long(thread, 3), new Uint8Array(size(thread, 2)))
+}
+function* checkCpus(kernel: Kernel, thread: Thread, flags: number): Sleep<0 | Err> {
+  const bytes = size(thread, 2)
+  const address = long(thread, 3)
+  if (bytes === 0 && address === 0) return flags === 0 ? 0 : EINVAL
+  if (bytes === 0 || address === 0) return EINVAL
+  const set = yield* copyIn(thread.space, address, Math.min(bytes, 128))
+  if (isErr(set)) return set
+  if (flags !== 0) return 0
+  const online = kernel.machine.cpus.some(({ id }) => ((set[id >> 3] ?? 0) & (1 << (id & 7))) !== 0)
+  return online ? 0 : EINVAL
+}
+const FLUSH_LOCAL = 1
+/** int riscv_flush_icache(start, end, flags) */
+export function riscvFlushIcache(kernel: Kernel, thread: Thread): number {
+  const flags = int(thread, 2)
+  if ((flags & ~FLUSH_LOCAL) !== 0) return EINVAL
+  kernel.scheduler.flushCode(thread, (flags & FLUSH_LOCAL) === 0)
+  return 0
+}
+
+const PR_SET_PDEATHSIG = 1
+const PR_GET_PDEATHSIG = 2
+const PR_GET_DUMPABLE = 3
+const PR_SET_DUMPABLE = 4
+const PR_SET_NAME = 15
+const PR_GET_NAME = 16
+const PR_GET_SECCOMP = 21
+const PR_SET_TIMERSLACK = 29
+const PR_GET_TIMERSLACK = 30
+const PR_SET_NO_NEW_PRIVS = 38
+const PR_GET_NO_NEW_PRIVS = 39
+const NAME_BYTES = 16
+/** @manual prctl(2) */
+export function* prctl(_kernel: Kernel, thread: Thread): Sleep<number> {
+  const { process } = thread
+  const value = int(thread, 1)
+  switch (int(thread, 0)) {
+    case PR_SET_PDEATHSIG:
+      if (value < 0 || value > 64) return EINVAL
+      process.deathSignal = value
+      return 0
+    case PR_GET_PDEATHSIG:
+      return yield* copyOutInt(thread.space, long(thread, 1), process.deathSignal)
+    case PR_GET_DUMPABLE:
+      return process.dumpable
+    case PR_SET_DUMPABLE:
+      if (value !== 0 && value !== 1) return EINVAL
+      process.dumpable = value
+      return 0
+    case PR_SET_NAME: {
+      const name = yield* copyInName(thread)
+      if (isErr(name)) return name
+      thread.name = name
+      if (thread.tid === process.pid) process.name = name
+      return 0
+    }
+    case PR_GET_NAME: {
+      const bytes = new Uint8Array(NAME_BYTES)
+      bytes.set(nameToBytes(thread.name).subarray(0, NAME_BYTES - 1))
+      return yield* copyOut(thread.space, long(thread, 1), bytes)
+    }
+    case PR_GET_SECCOMP:
+    case PR_SET_TIMERSLACK:
+    case PR_SET_NO_NEW_PRIVS:
+    case PR_GET_NO_NEW_PRIVS:
+      return 0
+    case PR_GET_TIMERSLACK:
+      return 50_000
+    default:
+      return EINVAL
+  }
+}
+function* copyInName(thread: Thread): Sleep<string | Err> {
+  const space = thread.space
+  const address = long(thread, 1)
+  const text = yield* copyInString(space, address, NAME_BYTES - 1)
+  if (!isErr(text)) return nameFromBytes(text)
+  // Longer names are cut.
+  const bytes = yield* copyIn(space, address, NAME_BYTES - 1)
+  return isErr(bytes) ? bytes : nameFromBytes(bytes)
+}
+/** Only the ordinary personality: asking is answered, changing has no effect. @manual personality(2) */
+export function personality(): number {
+  return 0
+}
+/** Restartable sequences are not offered; every libc does without. @manual rseq(2) */
+export function rseq(): number {
+  return ENOSYS
+}
+const SYSLOG_SIZE = 10
+/** The kernel's log is empty. @manual syslog(2) */
+export function syslog(_kernel: Kernel, thread: Thread): number {
+  const type = int(thread, 0)
+  return type < 0 || type > SYSLOG_SIZE ? EINVAL : 0
+}
