@@ -13,3 +13,4 @@
  */
 export * from './anon.ts'
 export * from './amap.ts'
+export { UAO_FLAG_KERNOBJ, uaoCreate } from './aobj.ts'

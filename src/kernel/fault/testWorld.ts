@@ -4,7 +4,7 @@ import { type Err, GiB, isErr, type Sleep } from '../../base/index.ts'
 import { type Cpu, Machine, sv48 } from '../../machine/index.ts'
 import { linux, type Personality, uvmspaceAlloc, Vm, type VmSpace } from '../map/index.ts'
 import { bootPhys, type Phys, verify as verifyPhys } from '../phys/index.ts'
-import { pmapActivate, pmapDeactivate, Pmaps } from '../pmap/index.ts'
+import { pmapActivate, pmapDeactivate, pmapLookup, Pmaps, verify as verifyPmaps } from '../pmap/index.ts'
 import { bindFault, READ, uvmFault, WRITE } from './index.ts'
 
 /** Runs what never needs to sleep here. */
@@ -64,8 +64,12 @@ export class TestWorld {
       if (error !== 0) return error
     }
   }
+  lookup(space: VmSpace, va: number): boolean {
+    return pmapLookup(space.pmap, va)
+  }
   verify(...spaces: VmSpace[]): void {
     for (const space of spaces) space.map.verify()
+    verifyPmaps(this.pmaps)
     verifyPhys(this.phys)
   }
 }
