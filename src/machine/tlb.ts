@@ -44,7 +44,8 @@ export class Tlb {
   readonly readTag = new Float64Array(FRONT_SLOTS).fill(NaN)
   readonly writeTag = new Float64Array(FRONT_SLOTS).fill(NaN)
   readonly execTag = new Float64Array(FRONT_SLOTS).fill(NaN)
-  readonly frontOffset = new Float64Array(FRONT_SLOTS)
+  /** 32 bits: a buffer has at most 4 GiB. Integers keep the hit free of conversions. */
+  readonly frontOffset = new Uint32Array(FRONT_SLOTS)
   readonly #frontEntry = new Int32Array(FRONT_SLOTS).fill(NONE)
 
   readonly vpn: Float64Array
