@@ -30,7 +30,7 @@ describe('checkConfig', () => {
       [{ memory: 'lots' }, 'memory', /got "lots"$/],
       [{ memory: 4 * 2 ** 20 + 1 }, 'memory', /whole pages/],
       [{ memory: '4M', nodes: 2 }, 'memory', /at least 4M for each of 2 nodes/],
-      [{ cpus: 0 }, 'cpus', /^cpus: must be a whole number from 1 to 64; got 0$/],
+      [{ cpus: 0 }, 'cpus', /^cpus: must be a whole number from 1 to 32; got 0$/],
       [{ cpus: 1.5 }, 'cpus', /got 1.5$/],
       [{ nodes: 17 }, 'nodes', /from 1 to 16/],
       [{ tlb: '64x5' }, 'tlb', /power of two of sets; got "64x5"$/],

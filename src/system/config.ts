@@ -61,7 +61,8 @@ function show(given: unknown): string {
 export const MEMORY_LEAST = 4 * MiB
 /** 48 bytes of host memory for each frame: 192 MiB here. No more than 4 GiB of it can be touched (DESIGN.md, 1). */
 export const MEMORY_MOST = 16 * GiB
-export const CPUS_MOST = 64
+/** Sets of CPUs are one word in the pmap room. */
+export const CPUS_MOST = 32
 export const NODES_MOST = 16
 /** Least RAM of a node: one zone with watermarks needs some. */
 export const NODE_LEAST = 4 * MiB

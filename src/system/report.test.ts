@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { readFileSync } from 'node:fs'
 import { formatReport, REPORT_SCHEMA, type Report } from './report.ts'
 
 const sample: Report = {
@@ -99,5 +100,29 @@ describe('formatReport', () => {
   })
   it('survives JSON', () => {
     expect(JSON.parse(JSON.stringify(sample))).toEqual(sample)
+  })
+})
+
+describe('docs/report.md', () => {
+  it('documents every field of the record, and no other', () => {
+    const text = readFileSync(new URL('../../docs/report.md', import.meta.url), 'utf8')
+    const documented = new Set<string>()
+    let section = ''
+    for (const line of text.split('\n')) {
+      const heading = /^## (?:`(\w+)(?:\[\])?`|.*)$/.exec(line)
+      if (heading !== null) section = heading[1] === undefined ? '' : `${heading[1]}.`
+      const row = /^\| ((?:`[\w.]+`(?:, )?)+) \|/.exec(line)
+      for (const [, name] of row?.[1]!.matchAll(/`([\w.]+)`/g) ?? []) documented.add(section + name)
+    }
+    const present = new Set<string>()
+    const walk = (value: object, prefix: string): void => {
+      for (const [name, child] of Object.entries(value)) {
+        present.add(prefix + name)
+        const below: unknown = Array.isArray(child) ? child[0] : child
+        if (typeof below === 'object' && below !== null) walk(below, `${prefix}${name}.`)
+      }
+    }
+    walk(sample, '')
+    expect([...documented].sort()).toEqual([...present].sort())
   })
 })

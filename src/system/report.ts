@@ -77,7 +77,7 @@ export interface FaultReport {
 }
 
 export interface TlbReport {
-  /** Translations asked for: one for each load, each store, and each block of instructions entered. */
+  /** Translations asked for: one for each instruction fetched, each load, each store. */
   readonly accesses: number
   readonly hits: number
   readonly misses: number

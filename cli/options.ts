@@ -1,0 +1,161 @@
+// The arguments of the commands, read with util.parseArgs and checked. What is wrong becomes a UsageError of one line.
+
+import { parseArgs, type ParseArgsConfig } from 'node:util'
+import { checkConfig, ConfigError, type SystemConfig } from '../src/index.ts'
+
+/** Wrong arguments: one line for standard error, exit code 2. */
+export class UsageError extends Error {}
+
+export interface MountOption {
+  readonly hostDir: string
+  readonly guestDir: string
+  readonly isWritable: boolean
+}
+export type ReportFormat = 'text' | 'json'
+export interface RunOptions {
+  readonly config: SystemConfig
+  readonly mounts: readonly MountOption[]
+  readonly env: readonly string[]
+  readonly cwd: string
+  readonly report: ReportFormat | null
+  readonly reportFile: string | null
+  readonly program: string
+  readonly args: readonly string[]
+}
+
+type Declared = NonNullable<ParseArgsConfig['options']>
+const MACHINE: Declared = {
+  memory: { type: 'string' },
+  cpus: { type: 'string' },
+  nodes: { type: 'string' },
+  tlb: { type: 'string' },
+  pages: { type: 'string' },
+  seed: { type: 'string' },
+  turn: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+}
+const RUN: Declared = {
+  ...MACHINE,
+  mount: { type: 'string', multiple: true },
+  env: { type: 'string', multiple: true },
+  cwd: { type: 'string' },
+  report: { type: 'string' },
+  'report-file': { type: 'string' },
+}
+/** Names of the options of a command, without the dashes; for the test of the help texts. */
+export const OPTION_NAMES = { run: Object.keys(RUN), demo: Object.keys(MACHINE) } as const
+
+type Values = Record<string, string | boolean | (string | boolean)[] | undefined>
+
+/** Reads the arguments of `run`. 'help' if that was asked for. */
+export function parseRun(argv: readonly string[]): RunOptions | 'help' {
+  const { values, rest } = parse(RUN, argv)
+  if (values['help'] === true) return 'help'
+  const config = machineConfig(values)
+  const [program, ...args] = rest
+  if (program === undefined || program === '') throw new UsageError('no PROGRAM given; see `pagewright help run`')
+  const report = one(values, 'report')
+  if (report !== undefined && report !== 'text' && report !== 'json')
+    throw new UsageError(`--report: must be text or json; got ${JSON.stringify(report)}`)
+  const reportFile = one(values, 'report-file') ?? null
+  if (reportFile === '') throw new UsageError('--report-file: must name a file')
+  const cwd = one(values, 'cwd') ?? '/'
+  if (!cwd.startsWith('/')) throw new UsageError(`--cwd: must be an absolute path; got ${JSON.stringify(cwd)}`)
+  return {
+    config,
+    mounts: many(values, 'mount').map((text) => parseMount(text)),
+    env: many(values, 'env').map(parseEnv),
+    cwd,
+    report: report ?? (reportFile === null ? null : 'text'),
+    reportFile,
+    program,
+    args,
+  }
+}
+
+/** Reads the arguments of `demo`. */
+export function parseDemo(argv: readonly string[]): SystemConfig | 'help' {
+  const { values, rest } = parse(MACHINE, argv)
+  if (values['help'] === true) return 'help'
+  if (rest.length > 0)
+    throw new UsageError(`unexpected argument ${JSON.stringify(rest[0])}; see \`pagewright help demo\``)
+  return machineConfig(values)
+}
+
+/** Options up to the first argument that is none; that one and the rest are the program's. */
+function parse(options: Declared, argv: readonly string[]): { values: Values; rest: string[] } {
+  // parseArgs knows no optional values: a bare --report means text.
+  const args = argv.map((arg) => (arg === '--report' ? '--report=text' : arg))
+  let end = args.length
+  let isTerminated = false
+  try {
+    const { tokens } = parseArgs({ args, options, strict: false, allowPositionals: true, tokens: true })
+    for (const token of tokens) {
+      if (token.kind !== 'positional' && token.kind !== 'option-terminator') continue
+      end = token.index
+      isTerminated = token.kind === 'option-terminator'
+      break
+    }
+    const { values } = parseArgs({ args: args.slice(0, end), options, strict: true, allowPositionals: false })
+    return { values: values as Values, rest: argv.slice(isTerminated ? end + 1 : end) }
+  } catch (error) {
+    // The first sentence names the option; the others advise on positional arguments.
+    const [first] = (error as Error).message.split(/\.(?:\s|$)|\n/)
+    throw new UsageError(`${first}; see \`pagewright --help\``)
+  }
+}
+function one(values: Values, name: string): string | undefined {
+  return values[name] as string | undefined
+}
+function many(values: Values, name: string): string[] {
+  return (values[name] as string[] | undefined) ?? []
+}
+
+/** The part of the options that describes the machine. An error carries the option as it is typed. */
+function machineConfig(values: Values): SystemConfig {
+  const config: Record<string, unknown> = {}
+  for (const name of ['memory', 'tlb', 'pages']) {
+    const text = one(values, name)
+    if (text !== undefined) config[name] = text
+  }
+  for (const name of ['cpus', 'nodes', 'seed', 'turn']) {
+    const text = one(values, name)
+    if (text !== undefined) config[name] = /^\d{1,17}$/.test(text) ? Number(text) : text
+  }
+  try {
+    checkConfig(config)
+  } catch (error) {
+    if (error instanceof ConfigError) throw new UsageError(`--${error.message}`)
+    throw error
+  }
+  return config
+}
+
+/** `HOSTDIR[:GUESTDIR][:rw]`. On Windows a drive letter belongs to HOSTDIR. */
+export function parseMount(text: string, isWindows = process.platform === 'win32'): MountOption {
+  const wrong = (why: string) =>
+    new UsageError(`--mount: must be HOSTDIR[:GUESTDIR][:rw], ${why}; got ${JSON.stringify(text)}`)
+  const parts = text.split(':')
+  if (isWindows && /^[A-Za-z]$/.test(parts[0]!) && parts.length > 1 && /^[\\/]/.test(parts[1]!)) {
+    parts.splice(0, 2, `${parts[0]}:${parts[1]}`)
+  }
+  const last = parts.at(-1)
+  const isWritable = parts.length > 1 && last === 'rw'
+  if (parts.length > 1 && (last === 'rw' || last === 'ro')) parts.pop()
+  if (parts.length > 2) throw wrong('with at most one GUESTDIR')
+  const [hostDir, guestDir = '/mnt'] = parts
+  if (hostDir === '') throw wrong('HOSTDIR not empty')
+  if (!guestDir.startsWith('/') || guestDir.split('/').includes('..')) throw wrong('GUESTDIR an absolute path')
+  const clean = `/${guestDir
+    .split('/')
+    .filter((part) => part !== '' && part !== '.')
+    .join('/')}`
+  if (['/', '/proc', '/dev', '/bin'].includes(clean)) throw wrong(`GUESTDIR not ${clean}`)
+  return { hostDir: hostDir!, guestDir: clean, isWritable }
+}
+
+function parseEnv(text: string): string {
+  const at = text.indexOf('=')
+  if (at <= 0 || text.includes('\0')) throw new UsageError(`--env: must be NAME=VALUE; got ${JSON.stringify(text)}`)
+  return text
+}

@@ -1,0 +1,113 @@
+// pagewright run: one program, its streams, its exit code, its report.
+
+import { closeSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
+import {
+  causeLines,
+  createSystem,
+  formatReport,
+  type GuestProcess,
+  printable,
+  ProgramError,
+  type System,
+} from '../src/index.ts'
+import { NodeHostFiles } from './hostFiles.ts'
+import { type MountOption, type RunOptions, UsageError } from './options.ts'
+import { pump } from './pump.ts'
+import { HostOutput, StdinSource, terminalOf } from './streams.ts'
+
+/** Files above this are no programs for this machine. */
+const PROGRAM_MOST = 1 << 30
+
+/** Runs a program to its end. @returns the exit code for the host */
+export async function run(options: RunOptions): Promise<number> {
+  const bytes = readProgram(options.program)
+  const report = openReport(options)
+  const system = createSystem(options.config)
+  for (const mount of options.mounts) mountDirectory(system, mount)
+  const stdin = new StdinSource(process.stdin)
+  const stdout = new HostOutput(process.stdout)
+  const stderr = new HostOutput(process.stderr)
+  let guest: GuestProcess
+  try {
+    guest = system.spawn(bytes, {
+      name: options.program,
+      argv0: options.program,
+      args: options.args,
+      env: options.env,
+      cwd: options.cwd,
+      stdin,
+      stdout: stdout.write,
+      stderr: stderr.write,
+      terminals: [terminalOf(process.stdin), terminalOf(process.stdout), terminalOf(process.stderr)],
+    })
+  } catch (error) {
+    if (error instanceof ProgramError) throw new UsageError(error.message)
+    throw error
+  }
+  await pump(system, guest, stdin, [stdout, stderr])
+  const { end } = guest
+  if (end !== null && end.cause !== null) {
+    const lines = [`pagewright: ${options.program}: ended by ${end.signal}`, ...causeLines(end.cause)]
+    process.stderr.write(`${lines.map(printable).join('\n')}\n`)
+  }
+  report?.(reportText(system, options))
+  return end?.status ?? 0
+}
+
+function readProgram(path: string): Uint8Array {
+  try {
+    const stat = statSync(path)
+    if (stat.isDirectory()) throw new UsageError(`${path}: is a directory`)
+    if (!stat.isFile()) throw new UsageError(`${path}: is not a regular file`)
+    if (stat.size > PROGRAM_MOST) throw new UsageError(`${path}: is too large for a program (${stat.size} bytes)`)
+    return readFileSync(path)
+  } catch (error) {
+    throw error instanceof UsageError ? error : new UsageError(`${path}: ${hostProblem(error)}`)
+  }
+}
+
+function mountDirectory(system: System, { hostDir, guestDir, isWritable }: MountOption): void {
+  let files: NodeHostFiles
+  try {
+    files = new NodeHostFiles(hostDir, !isWritable)
+  } catch (error) {
+    throw new UsageError(`--mount: ${hostDir}: ${hostProblem(error)}`)
+  }
+  try {
+    system.mount(files, guestDir, isWritable)
+  } catch (error) {
+    throw new UsageError(`--mount: ${(error as Error).message}`)
+  }
+}
+
+/** Where the report goes; the file is opened before anything runs, so that a wrong name is told at once. */
+function openReport({ report, reportFile }: RunOptions): ((text: string) => void) | null {
+  if (report === null) return null
+  if (reportFile === null) return (text) => void process.stderr.write(text)
+  let fd: number
+  try {
+    fd = openSync(reportFile, 'w')
+  } catch (error) {
+    throw new UsageError(`--report-file: ${reportFile}: ${hostProblem(error)}`)
+  }
+  return (text) => {
+    writeSync(fd, text)
+    closeSync(fd)
+  }
+}
+function reportText(system: System, { report }: RunOptions): string {
+  return report === 'json' ? `${JSON.stringify(system.report(), null, 2)}\n` : formatReport(system.report())
+}
+
+const PROBLEMS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file or directory',
+  ENOTDIR: 'not a directory',
+  EACCES: 'permission denied',
+  EISDIR: 'is a directory',
+  ELOOP: 'too many symbolic links',
+  ENAMETOOLONG: 'the name is too long',
+}
+function hostProblem(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException
+  return PROBLEMS[code ?? ''] ?? message
+}

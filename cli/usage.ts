@@ -1,0 +1,79 @@
+// Every text of --help. A test holds them to 100 columns and to the options that are really read.
+
+export const USAGE = `Usage: pagewright COMMAND [options]
+
+Runs unmodified RISC-V Linux programs on a simulated virtual memory, and says what that memory did.
+
+Commands:
+  run PROGRAM [ARGS...]   run one program; its streams and exit code pass through
+  demo                    a tour of a few seconds, with a report (what \`npm start\` does)
+  help [COMMAND]          this text, or that of a command
+
+Options:
+  -h, --help              this text; after a command, the text of that command
+  -V, --version           the version
+
+Examples:
+  pagewright run programs/bin/hello.elf 3
+  pagewright run --report --tlb 16 programs/bin/sort.elf 20
+  pagewright help run
+`
+
+export const RUN_USAGE = `Usage: pagewright run [options] PROGRAM [ARGS...]
+
+Runs PROGRAM, a static or static-PIE RISC-V 64 Linux executable, until it ends. Options stand before
+PROGRAM; whatever follows it belongs to the program. Standard input, output and error and the exit
+code are the program's own. Ctrl-C interrupts it; a second one ends it at once.
+
+The machine:
+  --memory SIZE           RAM, such as 64M or 1G (default 256M; 4M to 16G)
+  --cpus N                CPUs (default 1; up to 32)
+  --nodes N               memory nodes that RAM and CPUs are dealt out to (default 1; up to 16)
+  --tlb ENTRIES[xWAYS]    TLB of each CPU, such as 64 or 64x4 (default 64, fully associative)
+  --pages FORMAT          page tables: sv39 or sv48 (default sv48)
+  --seed N                seed of scheduling and of everything random (default 1); the same seed,
+                          program and input give the same run
+  --turn N                instructions a thread runs before another one may (default 20000)
+
+What the program sees:
+  --mount HOSTDIR[:GUESTDIR][:rw]
+                          show a directory of this computer, read-only unless rw (default GUESTDIR:
+                          /mnt); may be repeated. The program reaches nothing else of this computer.
+  --env NAME=VALUE        set an environment variable; may be repeated. Others are not inherited.
+  --cwd GUESTDIR          directory the program starts in (default /)
+
+What it did:
+  --report[=FORMAT]       after the end, report what the virtual memory did to standard error, as
+                          text (default) or json, which docs/report.md describes
+  --report-file FILE      write the report to FILE instead (implies --report)
+
+  -h, --help              this text
+
+Exit code: the program's own; 128 + N if signal N ended it (139 for SIGSEGV, 130 for Ctrl-C); 2 if
+it could not be started or an option is wrong, with one line on standard error.
+
+Examples:
+  pagewright run programs/bin/hello.elf 3
+  pagewright run --report --cpus 4 --pages sv39 programs/bin/forkcow.elf 64
+  pagewright run --tlb 64x4 --seed 7 --report=json --report-file run.json programs/bin/sort.elf
+  pagewright run --mount .:/work:rw --cwd /work programs/bin/sharedfile.elf 64 /work
+  echo 'some text' | pagewright run --env LANG=C ./my-program -v
+`
+
+export const DEMO_USAGE = `Usage: pagewright demo [options]
+
+Runs programs/bin/showcase.elf, a tour through heap, sparse memory, copy-on-write, shared memory and
+plain work, prints the report of what the virtual memory did, and says what to type next. It takes
+some seconds. Options are those of \`pagewright run\` that describe the machine.
+
+Options:
+  --memory SIZE, --cpus N, --nodes N, --tlb ENTRIES[xWAYS], --pages FORMAT, --seed N, --turn N
+                          see \`pagewright help run\`
+  -h, --help              this text
+
+Examples:
+  pagewright demo
+  pagewright demo --tlb 4 --cpus 4
+`
+
+export const USAGES: Readonly<Record<string, string>> = { run: RUN_USAGE, demo: DEMO_USAGE }
