@@ -112,7 +112,11 @@ for (const [name, path] of [
     })
     it('ends at the end of the file, wherever that moves, private copies included', () => {
       const file = open(path)
-      put(file, 0, new Array(3 * PAGE_SIZE).fill(4))
+      put(
+        file,
+        0,
+        Array.from({ length: 3 * PAGE_SIZE }, () => 4),
+      )
       const shared = map(file, MAP_SHARED)
       const own = map(file, MAP_PRIVATE)
       for (const va of [shared, own]) for (const page of [0, 1, 2]) expect(store(va + page * PAGE_SIZE + 50, 6)).toBe(0)

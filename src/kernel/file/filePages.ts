@@ -5,14 +5,23 @@
 
 import { kassert, PAGE_MASK, PAGE_SIZE, type Pfn } from '../../base/index.ts'
 import { unmapMappingRange, type MemoryObject } from '../object/index.ts'
-import { NR_FILE_DIRTY, NR_FILE_PAGES, PG_dirty, PG_referenced, PG_uptodate, putPage } from '../phys/index.ts'
+import {
+  NR_FILE_DIRTY,
+  NR_FILE_PAGES,
+  NR_SHMEM,
+  PG_dirty,
+  PG_referenced,
+  PG_swapbacked,
+  PG_uptodate,
+  putPage,
+} from '../phys/index.ts'
 import type { Files } from './files.ts'
 
 /** Tag of the page index: the page holds bytes that the store does not have. */
 export const TAG_DIRTY = 0
 
 /** What of a page's state its file gives it, and takes away again. */
-const FILE_FLAGS = PG_uptodate | PG_dirty | PG_referenced
+const FILE_FLAGS = PG_uptodate | PG_dirty | PG_referenced | PG_swapbacked
 
 /** Enters a frame whose bytes are right as the page at `pgoff`; takes over the caller's reference. */
 export function addFilePage(files: Files, object: MemoryObject, pgoff: number, pfn: Pfn): void {
@@ -24,6 +33,15 @@ export function addFilePage(files: Files, object: MemoryObject, pgoff: number, p
   files.phys.zoneOf(f).stat[NR_FILE_PAGES]!++
   const old = object.pages.set(pgoff, pfn + 1)
   kassert(old === 0, 'a file page is entered where there is none', `page ${pgoff}`)
+}
+
+/** The page's only home is memory: it counts as shared memory, and cannot be dropped and read again. */
+export function markSwapBacked(files: Files, pfn: Pfn): void {
+  const { frames } = files.phys
+  const f = frames.frameOf(pfn)
+  if ((frames.flags[f]! & PG_swapbacked) !== 0) return
+  frames.flags[f]! |= PG_swapbacked
+  files.phys.zoneOf(f).stat[NR_SHMEM]!++
 }
 
 /** The page holds bytes that the store does not have. */
@@ -62,8 +80,10 @@ export function removeFilePages(files: Files, object: MemoryObject, lo: number, 
     const f = frames.frameOf(pfn)
     frames.owner[f] = 0
     frames.pgoff[f] = 0
+    const { stat } = files.phys.zoneOf(f)
+    stat[NR_FILE_PAGES]!--
+    if ((frames.flags[f]! & PG_swapbacked) !== 0) stat[NR_SHMEM]!--
     frames.flags[f]! &= ~FILE_FLAGS
-    files.phys.zoneOf(f).stat[NR_FILE_PAGES]!--
     object.pages.delete(i)
     putPage(files.phys, pfn)
     removed++

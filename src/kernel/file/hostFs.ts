@@ -27,6 +27,8 @@ export interface HostFsOptions {
   /** Simulated time before a request's first byte, and bandwidth. */
   readonly latencyNs?: number
   readonly bytesPerSecond?: number
+  /** Pages read with one request, aligned to their number; 1 reads nothing ahead. */
+  readonly readWindowPages?: number
 }
 const LATENCY_NS = 80_000
 const BYTES_PER_SECOND = 1e9
@@ -76,7 +78,7 @@ export class HostFs extends FileSystem implements FileStore {
       options.latencyNs ?? LATENCY_NS,
       options.bytesPerSecond ?? BYTES_PER_SECOND,
     )
-    this.#pager = new HostPager(files, this, time)
+    this.#pager = new HostPager(files, this, time, options.readWindowPages)
     const stat = host.stat('')
     this.root = isErr(stat)
       ? new Vnode(this, this.nextId++, { kind: 'dir', permissions: 0o555, uid: 0, gid: 0, time: files.now() })

@@ -86,10 +86,12 @@ export class HostPager implements FilePager {
   readonly #files: Files
   readonly #store: FileStore
   readonly #time: StoreTime
-  constructor(files: Files, store: FileStore, time: StoreTime) {
+  readonly #windowPages: number
+  constructor(files: Files, store: FileStore, time: StoreTime, windowPages = READ_WINDOW_PAGES) {
     this.#files = files
     this.#store = store
     this.#time = time
+    this.#windowPages = windowPages
   }
   reference(object: MemoryObject): void {
     referenceVnodeObject(object)
@@ -216,7 +218,7 @@ export class HostPager implements FilePager {
   *#readWindow(object: MemoryObject, pgoff: number): Sleep<0 | Err> {
     const vnode = vnodeOf(object)
     const stored = this.#store.storedFile(vnode)
-    const lo = pgoff - (pgoff % READ_WINDOW_PAGES)
+    const lo = pgoff - (pgoff % this.#windowPages)
     const underway = stored.reads.get(lo)
     if (underway !== undefined) {
       yield* sleepOn(underway)
@@ -225,7 +227,7 @@ export class HostPager implements FilePager {
     const queue = new WaitQueue(`read ${vnode.id}`)
     stored.reads.set(lo, queue)
     try {
-      const hi = Math.min(lo + READ_WINDOW_PAGES, Math.ceil(stored.storedBytes / PAGE_SIZE))
+      const hi = Math.min(lo + this.#windowPages, Math.ceil(stored.storedBytes / PAGE_SIZE))
       yield* sleepUntil(this.#time.answerAt(this.#absent(object, lo, hi).length * PAGE_SIZE))
       const wanted = yield* allocPages(this.#files.phys, GFP_HIGHUSER_MOVABLE, 0)
       if (isErr(wanted)) return wanted
@@ -244,7 +246,7 @@ export class HostPager implements FilePager {
     const files = this.#files
     const vnode = vnodeOf(object)
     const end = Math.min(this.#store.storedFile(vnode).storedBytes, object.sizeBytes)
-    const absent = this.#absent(object, lo, Math.min(lo + READ_WINDOW_PAGES, Math.ceil(end / PAGE_SIZE)))
+    const absent = this.#absent(object, lo, Math.min(lo + this.#windowPages, Math.ceil(end / PAGE_SIZE)))
     if (!absent.includes(pgoff)) {
       putPage(files.phys, wanted)
       return 0

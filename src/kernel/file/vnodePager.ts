@@ -12,8 +12,8 @@ import {
   type Sleep,
 } from '../../base/index.ts'
 import { MemoryObject, type Access, type PagerOps } from '../object/index.ts'
-import { __GFP_ZERO, allocPages, allocPagesTry, GFP_HIGHUSER_MOVABLE, PG_swapbacked, putPage } from '../phys/index.ts'
-import { addFilePage, dropFilePages, markFilePageDirty } from './filePages.ts'
+import { __GFP_ZERO, allocPages, allocPagesTry, GFP_HIGHUSER_MOVABLE, putPage } from '../phys/index.ts'
+import { addFilePage, dropFilePages, markFilePageDirty, markSwapBacked } from './filePages.ts'
 import type { Files } from './files.ts'
 import { vnodeHold, vnodeRelease, type Vnode } from './vnode.ts'
 
@@ -114,21 +114,17 @@ export class RamPager implements FilePager {
     const pfn = object.pageAt(pgoff)
     if (pfn >= 0) return pfn as Pfn
     const fresh = addZeroPageTry(this.#files, object, pgoff)
-    if (fresh !== WouldSleep && !isErr(fresh)) this.#swapBacked(fresh)
+    if (fresh !== WouldSleep && !isErr(fresh)) markSwapBacked(this.#files, fresh)
     return fresh
   }
   *pageForWrite(object: MemoryObject, pgoff: number): Sleep<OrErr<Pfn>> {
     const pfn = object.pageAt(pgoff)
     if (pfn >= 0) return pfn as Pfn
     const fresh = yield* addZeroPage(this.#files, object, pgoff)
-    if (!isErr(fresh)) this.#swapBacked(fresh)
+    if (!isErr(fresh)) markSwapBacked(this.#files, fresh)
     return fresh
   }
   pageDirtied(object: MemoryObject, pgoff: number, pfn: Pfn): void {
     markFilePageDirty(this.#files, object, pgoff, pfn)
-  }
-  #swapBacked(pfn: Pfn): void {
-    const { frames } = this.#files.phys
-    frames.flags[frames.frameOf(pfn)]! |= PG_swapbacked
   }
 }
