@@ -1,0 +1,27 @@
+/**
+ * writeback: when dirty pages go out, and who must wait for them.
+ *
+ *   doWritepages ──► the file system's writePages, or genericWritepages ──► writeCachePages ──► its writePage
+ *
+ * Invariants
+ *  - what a walk with isSyncAll has passed to the writer includes every page that was dirty in its range at its start,
+ *    unless somebody else has written or removed it;
+ *  - a walk without it passes no more pages than its budget;
+ *  - an error of a write that nobody waited for is latched in the object, and told once.
+ *
+ * Locks: page locks, one at a time, taken here and given up by the writer.
+ *
+ * Manual: The Linux Kernel API, chapter 4, More Memory Management Functions (3.18/4.0).
+ */
+export { writebackControl } from './control.ts'
+export { tagPagesForWriteback } from './tagPagesForWriteback.ts'
+export { writeCachePages, type PageWriter } from './writeCachePages.ts'
+export { doWritepages, genericWritepages } from './genericWritepages.ts'
+export { writeOnePage } from './writeOnePage.ts'
+export {
+  filemapFdatawait,
+  filemapFdatawaitRange,
+  filemapFdatawriteRange,
+  filemapFlush,
+  filemapWriteAndWaitRange,
+} from './filemapFlush.ts'
