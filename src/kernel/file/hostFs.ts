@@ -18,7 +18,15 @@ import type { HostFile, HostFiles, HostKind, HostStat } from './hostFiles.ts'
 import { HostPager, StoreTime, type FileStore, type StoredFile } from './hostPager.ts'
 import type { FileIo, OpenFile } from './openFile.ts'
 import { pageCacheIo } from './pageCacheIo.ts'
-import { FileSystem, Vnode, type AttributeChange, type Timestamp, type VnodeInit } from './vnode.ts'
+import {
+  FileSystem,
+  vnodeHold,
+  vnodeRelease,
+  Vnode,
+  type AttributeChange,
+  type Timestamp,
+  type VnodeInit,
+} from './vnode.ts'
 import { newFileObject, releaseVnodeObject } from './vnodePager.ts'
 
 export interface HostFsOptions {
@@ -200,10 +208,17 @@ export class HostFs extends FileSystem implements FileStore {
   }
   override *syncAll(): Sleep<OrErr<0>> {
     let result: OrErr<0> = 0
-    for (const [vnode, node] of this.#nodes) {
-      if (node.file === null || vnode.object === null) continue
-      const synced = yield* this.#pager.sync(vnode.object, 0, Infinity)
-      if (isErr(synced)) result = synced
+    for (const [vnode, node] of Array.from(this.#nodes)) {
+      const { object } = vnode
+      if (object === null || (!node.needsSync && object.pages.nextTagged(0, TAG_DIRTY) < 0)) continue
+      // Its users may leave while this sleeps.
+      vnodeHold(vnode)
+      try {
+        const synced = yield* this.#pager.sync(object, 0, Infinity)
+        if (isErr(synced)) result = synced
+      } finally {
+        vnodeRelease(vnode)
+      }
     }
     return result
   }
@@ -247,8 +262,8 @@ export class HostFs extends FileSystem implements FileStore {
   }
   makeDurable(vnode: Vnode): OrErr<0> {
     const node = this.#nodes.get(vnode)!
-    if (node.file === null) return 0
-    const synced = node.file.sync()
+    const file = this.hostFile(vnode, false)
+    const synced = isErr(file) ? file : file.sync()
     if (isErr(synced)) return synced
     if (node.isNew && vnode.parent !== null && vnode.nlink > 0) {
       const named = this.#host.syncDirectory(this.#path(vnode.parent))
