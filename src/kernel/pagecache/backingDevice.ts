@@ -30,6 +30,9 @@ export class BackingDevice {
   /** Pages ever dirtied, and ever written. */
   dirtied = 0
   written = 0
+  /** Recent completions, aged, and the period in which they were aged last (completions.ts). */
+  completions = 0
+  completionPeriod = 0
   /** Objects with something to write, with the time at which they became dirty; oldest first. */
   readonly dirtyObjects = new Map<FileObject, number>()
 

@@ -185,6 +185,7 @@ export function testClearPageWriteback(cache: PageCache, pfn: Pfn): boolean {
     if (object.device.accountsWriteback) {
       object.device.writeback--
       object.device.written++
+      cache.completions.count(object.device, cache.clock.now)
     }
   }
   cache.count(f, NR_WRITEBACK, -1)

@@ -4,6 +4,7 @@ import { MAX_NR_ZONES, PG_anon, type Frames, type Phys, type Zone } from '../phy
 import type { Pmaps } from '../pmap/index.ts'
 import { BackingDevice, BDI_CAP_NO_ACCT_AND_WRITEBACK } from './backingDevice.ts'
 import type { PageBuffers } from './buffers.ts'
+import { Completions } from './completions.ts'
 import type { Exceptional } from './constants.ts'
 import { FileObject } from './fileObject.ts'
 import { Lru } from './lru.ts'
@@ -41,6 +42,7 @@ export class PageCache {
   readonly waits: PageWaits
   /** Who maps pages; null where nothing is mapped. */
   readonly pmaps: Pmaps | null
+  readonly completions = new Completions()
   /** For objects that are their own store. */
   readonly memoryDevice = new BackingDevice('memory', BDI_CAP_NO_ACCT_AND_WRITEBACK, 0)
   /** Evictions plus activations of each zone, by zone slot. */

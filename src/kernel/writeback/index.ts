@@ -25,3 +25,8 @@ export {
   filemapFlush,
   filemapWriteAndWaitRange,
 } from './filemapFlush.ts'
+export { DeviceRates, DirtyTunables, HZ, NS_PER_TICK, Writeback } from './writeback.ts'
+export * from './thresholds.ts'
+export { positionCurve, positionRatio, type Position } from './positionRatio.ts'
+export { nextDirtyLimit, nextDirtyRatelimit, nextWriteBandwidth, updateBandwidth } from './bandwidth.ts'
+export { balanceDirtyPagesRatelimited, leaveDirtyPages } from './balanceDirtyPages.ts'
