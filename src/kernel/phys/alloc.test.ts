@@ -366,17 +366,24 @@ describe('a random load', () => {
     }
     const types = [U, 0x80000, M]
     const held: [number, number][] = []
+    // The naive model: who holds which page.
+    const isHeld = new Uint8Array(16384)
     for (let step = 1; step <= 100000; step++) {
       phys.machine.current.cpu = phys.machine.cpus[random(4)]!
       if (held.length === 0 || random(100) < 55) {
         const order = random(5)
         const page = allocPagesTry(phys, types[random(3)]! | __GFP_NOWARN, order)
-        if (typeof page === 'number' && page >= 0) held.push([page, order])
+        if (typeof page !== 'number' || page < 0) continue
+        const next = isHeld.indexOf(1, page)
+        expect(next === -1 || next >= page + 2 ** order).toBe(true)
+        isHeld.fill(1, page, page + 2 ** order)
+        held.push([page, order])
       } else {
         const i = random(held.length)
         const [page, order] = held[i]!
         held[i] = held[held.length - 1]!
         held.pop()
+        isHeld.fill(0, page, page + 2 ** order)
         freePages(phys, page, order)
       }
       if (step % 1000 === 0) verify(phys)

@@ -206,11 +206,16 @@ function minPasses(phys: Phys, request: AllocRequest): number {
   const flags = slowFlags(phys, request)
   const f = pass(phys, request, flags & ~ALLOC_NO_WATERMARKS, 0)
   if (f !== NONE || (flags & ALLOC_NO_WATERMARKS) === 0) return f
-  // Without watermarks, near the running CPU.
-  request.zonelist = phys.nodes[phys.localNode]!.zonelists[(gfp & __GFP_THISNODE) === 0 ? 0 : 1]
-  const unlimited = pass(phys, request, ALLOC_NO_WATERMARKS, 0)
+  return unlimitedPass(phys, request)
+}
+
+/** A pass without watermarks, near the running CPU. */
+function unlimitedPass(phys: Phys, request: AllocRequest): number {
+  const { zonelist } = request
+  request.zonelist = phys.nodes[phys.localNode]!.zonelists[(request.gfp & __GFP_THISNODE) === 0 ? 0 : 1]
+  const f = pass(phys, request, ALLOC_NO_WATERMARKS, 0)
   request.zonelist = zonelist
-  return unlimited
+  return f
 }
 
 /** How the slow path's passes behave (physical specification, 1.13). */
@@ -384,7 +389,8 @@ function* slowPath(phys: Phys, request: AllocRequest): Sleep<number> {
   let reclaimed = 0
   let isFirst = true
   for (;;) {
-    const again = isFirst && phys.tunables.zoneReclaimMode === 0 ? NONE : yield* sleepingPasses(phys, request)
+    const mayHelp = !isFirst || phys.tunables.zoneReclaimMode !== 0
+    const again = mayHelp ? yield* sleepingPasses(phys, request, isFirst) : NONE
     if (again >= 0) return again
     isFirst = false
     if (!mayGoOn(phys, request)) break
@@ -428,30 +434,36 @@ function* slowPath(phys: Phys, request: AllocRequest): Sleep<number> {
   return NONE
 }
 
-/** The min passes again; where a zone asks for zone reclaim first, it gets it. */
-function* sleepingPasses(phys: Phys, request: AllocRequest): Sleep<number> {
-  if (phys.tunables.zoneReclaimMode !== 0) {
-    const preferred = request.preferred!
-    for (const zone of request.zonelist.zones) {
-      if (zone.index > request.highZone) continue
-      const flags = slowFlags(phys, request) & ~ALLOC_NO_WATERMARKS
-      const mark = (): boolean =>
-        zoneWatermarkOk(zone, request.order, zone.watermark[WMARK_LOW]!, preferred.index, flags)
-      if (!mark() && phys.distance(preferred.node, zone.node) < RECLAIM_DISTANCE) {
-        const result = yield* zoneReclaim(phys, zone, request.gfp, request.order)
-        if (result === ZONE_RECLAIM_NOSCAN || result === ZONE_RECLAIM_FULL || !mark()) continue
-      }
-      if (!mark()) continue
-      const f = takeFromZone(phys, zone, preferred, request.order, request.gfp, request.migratetype, flags)
-      if (f >= 0) return f
+/** The passes that have failed, where a zone may be reclaimed on the way (zone_reclaim_mode). */
+function* sleepingPasses(phys: Phys, request: AllocRequest, isFirst: boolean): Sleep<number> {
+  if (phys.tunables.zoneReclaimMode === 0) return minPasses(phys, request)
+  const flags = slowFlags(phys, request)
+  const marked = flags & ~ALLOC_NO_WATERMARKS
+  let f = isFirst ? yield* reclaimingScan(phys, request, (marked & ~ALLOC_WMARK_MASK) | WMARK_LOW) : NONE
+  if (f < 0) f = yield* reclaimingScan(phys, request, marked)
+  return f >= 0 || flags === marked ? f : unlimitedPass(phys, request)
+}
+
+/** A scan that reclaims near zones below their mark before it goes on to the next. */
+function* reclaimingScan(phys: Phys, request: AllocRequest, flags: number): Sleep<number> {
+  const { gfp, order, highZone, nodemask, migratetype } = request
+  const preferred = request.preferred!
+  for (const zone of request.zonelist.zones) {
+    if (zone.index > highZone || (nodemask !== null && !nodemask.has(zone.node))) continue
+    if (!meetsMark(zone, order, preferred, flags)) {
+      if (phys.distance(preferred.node, zone.node) >= RECLAIM_DISTANCE) continue
+      const result = yield* zoneReclaim(phys, zone, gfp, order)
+      if (result === ZONE_RECLAIM_NOSCAN || result === ZONE_RECLAIM_FULL) continue
+      if (!meetsMark(zone, order, preferred, flags)) continue
     }
-    const mode = phys.tunables.zoneReclaimMode
-    phys.tunables.zoneReclaimMode = 0
-    const f = minPasses(phys, request)
-    phys.tunables.zoneReclaimMode = mode
-    return f
+    const f = takeFromZone(phys, zone, preferred, order, gfp, migratetype, flags)
+    if (f >= 0) return f
   }
-  return minPasses(phys, request)
+  return NONE
+}
+
+function meetsMark(zone: Zone, order: number, preferred: Zone, flags: number): boolean {
+  return zoneWatermarkOk(zone, order, zone.watermark[flags & ALLOC_WMARK_MASK]!, preferred.index, flags)
 }
 
 /** The pass after a compaction: did it help? */

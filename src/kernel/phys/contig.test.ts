@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { EAGAIN, EBUSY, EINTR, EINVAL, EIO, ENOMEM, isErr, KernelPanic } from '../../base/index.ts'
-import { allocPages, allocPagesTry } from './alloc.ts'
+import { allocPages, allocPagesTry, failNthAllocation } from './alloc.ts'
 import { cmaAlloc, cmaInitReservedMem, cmaRelease } from './cma.ts'
 import { compactMemory } from './compact.ts'
 import { allocContigRange, freeContigRange } from './contig.ts'
 import { NR_FREE_CMA_PAGES, NR_FREE_PAGES } from './counters.ts'
+import { allocPagesExact, freePagesExact } from './exact.ts'
 import { freePages, getPage, splitPage } from './free.ts'
 import {
   __GFP_MEMALLOC,
@@ -16,7 +17,7 @@ import {
   MIGRATE_UNMOVABLE,
 } from './gfp.ts'
 import { startIsolatePageRange, undoIsolatePageRange } from './isolate.ts'
-import { globalStat } from './nrFree.ts'
+import { freeCount, globalStat } from './nrFree.ts'
 import { getPageblockMigratetype, setPageblockMigratetype } from './pageblock.ts'
 import { drainAllPages } from './pcp.ts'
 import type { Phys } from './phys.ts'
@@ -343,5 +344,35 @@ describe('compaction', () => {
     const events = traced(phys, () => run(phys, allocPages(phys, GFP_KERNEL | __GFP_NOWARN, 6)))
     expect(events.some((event) => event.name === 'mm_compaction_deferred')).toBe(true)
     verify(phys)
+  })
+})
+
+describe('a load in which one allocation fails', () => {
+  it('loses nothing, whichever it is', () => {
+    let isOver = false
+    for (let n = 1; !isOver; n++) {
+      const phys = boot(M64C)
+      const reclaimer = new TestReclaimer(phys)
+      // Movable pages at both ends of a block that is wanted whole.
+      const used = [take(phys, M, 10), take(phys, M, 10)]
+      for (const page of used) {
+        splitPage(phys, page, 10)
+        for (let i = 3; i < 1021; i++) freePages(phys, page + i, 0)
+        for (const i of [0, 1, 2, 1021, 1022, 1023])
+          reclaimer.adopt(phys.frames.pfnAt(phys.frames.frameOf(page + i)), 'anon')
+      }
+      failNthAllocation(phys, n)
+      const address = run(phys, allocPagesExact(phys, 5 * 4096, GFP_KERNEL))
+      const wasContig = run(phys, allocContigRange(phys, used[0]!, used[0]! + 1024, MIGRATE_MOVABLE)) === 0
+      const lent = run(phys, cmaAlloc(phys, phys.cmaAreas[0]!, 100, 0))
+      isOver = phys.failAfter > 0
+      verify(phys)
+      if (address !== null) freePagesExact(phys, address, 5 * 4096)
+      if (wasContig) freeContigRange(phys, used[0]!, 1024)
+      if (lent !== null) cmaRelease(phys, phys.cmaAreas[0]!, lent, 100)
+      expect(freeCount(phys)).toBe(16384 - reclaimer.contents.size)
+      expect(reclaimer.contents.size).toBe(12)
+      verify(phys)
+    }
   })
 })

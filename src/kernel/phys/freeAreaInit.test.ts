@@ -33,7 +33,7 @@ function ranges(phys: Phys): Record<string, number[]> {
     Object.entries(extents(phys)).map(([name, [start, spanned]]) => [name, [start!, start! + spanned!]]),
   )
 }
-const movable = (phys: Phys): number[] => [...phys.zoneMovablePfn.slice(0, 2)]
+const movable = (phys: Phys): number[] => Array.from(phys.zoneMovablePfn.slice(0, 2))
 const zone = (phys: Phys, node: number, index: number) => phys.nodes[node]!.zones[index]!
 
 describe('freeAreaInitNodes', () => {

@@ -209,7 +209,7 @@ describe('findNextBestNode', () => {
   }
   const orders = (phys: Phys, count: number): number[][] =>
     Array.from({ length: count }, (_, id) => nodeOrder(phys, id))
-  const loads = (phys: Phys, count: number): number[] => [...phys.nodeLoad.slice(0, count)]
+  const loads = (phys: Phys, count: number): number[] => Array.from(phys.nodeLoad.slice(0, count))
 
   it('[physical B8] rotates nodes at equal distance', () => {
     const phys = nodes(4)
