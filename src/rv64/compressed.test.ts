@@ -86,10 +86,10 @@ const TABLE: readonly (readonly [string, number, number])[] = [
 const RESERVED = [0x0000, 0x8000, 0x2001, 0x6101, 0x6001, 0x9c41, 0x9c61, 0x4002, 0x6002, 0x8002]
 
 describe('expandCompressed', () => {
-  it.each(TABLE)('%s 0x%s', (_, short, word) => {
+  it.each(TABLE)('%s (%i)', (_, short, word) => {
     expect(expandCompressed(short) >>> 0).toBe(word)
   })
-  it.each(RESERVED)('reserves %i', (short) => {
+  it.each(RESERVED)('reserves halfword %i', (short) => {
     expect(expandCompressed(short)).toBe(0)
   })
   it('expands all 46743 legal encodings as the assembler does', () => {

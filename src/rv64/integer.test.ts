@@ -85,7 +85,7 @@ function operands(seed: number): (readonly [bigint, bigint])[] {
     const v = (BigInt(rng.next32()) << 32n) | BigInt(rng.next32())
     return signed(rng.below(2) === 0 ? v : signed(v) >> BigInt(rng.below(64)))
   }
-  for (let n = 0; n < 200; n++) pairs.push([random(), random()])
+  for (let n = 0; n < 100; n++) pairs.push([random(), random()])
   return pairs
 }
 
@@ -119,7 +119,7 @@ describe('integer instructions', () => {
     for (const imm of [0, 1, -1, 2047, -2048, 255, -256]) {
       for (const rd of [7, 5]) {
         load(i(opcode, f3, rd, 5, imm), i(opcode, f3, 8, 0, imm), ecall)
-        for (const [a] of operands(imm)) {
+        for (const a of new Set(operands(imm).map(([first]) => first))) {
           regs.x64[5] = a
           stopsAt()
           expect(regs.x64[rd], `${name} ${a} ${imm}`).toBe(signed(oracle(a, BigInt(imm))))
