@@ -284,6 +284,7 @@ describe('allocation limits', () => {
     expect(n).toBe(256)
     expect(allocPagesTry(phys, GFP_NOWAIT | __GFP_NOWARN, 0)).toBe(ENOMEM)
     expect(phys.nrUnbackedPages).toBeGreaterThan(3000)
+    verify(phys)
   })
 })
 

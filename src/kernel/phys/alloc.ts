@@ -50,7 +50,7 @@ import {
   WMARK_LOW,
   WMARK_MIN,
 } from './gfp.ts'
-import { PG_pfmemalloc } from './pageFlags.ts'
+import { PG_pfmemalloc, PG_reserved } from './pageFlags.ts'
 import { drainAllPages, takeFromPcp } from './pcp.ts'
 import type { Phys } from './phys.ts'
 import { directReclaim, wakeupKswapd, zoneReclaim, ZONE_RECLAIM_FULL, ZONE_RECLAIM_NOSCAN } from './reclaimHooks.ts'
@@ -362,8 +362,12 @@ function isBacked(phys: Phys, f: number, order: number): boolean {
   return true
 }
 
-/** RAM the host cannot back does not exist for the kernel: the block leaves service. */
-function retireUnbacked(phys: Phys, zone: Zone, _f: number, order: number): void {
+/** RAM the host cannot back does not exist for the kernel: the block leaves service, like a hole. */
+function retireUnbacked(phys: Phys, zone: Zone, f: number, order: number): void {
+  for (let i = f; i < f + 2 ** order; i++) {
+    phys.frames.flags[i] = PG_reserved
+    phys.frames.refcount[i] = 1
+  }
   zone.managed -= 2 ** order
   phys.totalramPages -= 2 ** order
   phys.nrUnbackedPages += 2 ** order

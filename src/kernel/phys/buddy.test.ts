@@ -2,7 +2,16 @@ import { describe, expect, it } from 'vitest'
 import { allocPagesTry } from './alloc.ts'
 import { bootPhys } from './boot.ts'
 import { NR_FREE_PAGES, NR_FREE_CMA_PAGES } from './counters.ts'
-import { compoundHead, compoundOrder, freePages, getPage, putPage, splitPage } from './free.ts'
+import {
+  compoundHead,
+  compoundOrder,
+  freeColdPage,
+  freePageList,
+  freePages,
+  getPage,
+  putPage,
+  splitPage,
+} from './free.ts'
 import {
   __GFP_COMP,
   __GFP_MEMALLOC,
@@ -208,6 +217,20 @@ describe('the buddy lists', () => {
     freePages(phys, page, 0)
     expect(freeBlocks(phys)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4])
     expect(free(phys)).toBe(4096)
+    verify(phys)
+  })
+  it('frees lists of pages, and cold pages, with their events', () => {
+    const phys = boot(M64)
+    const pages = Array.from({ length: 4 }, () => take(phys, M) as number)
+    getPage(phys, pages[3]!)
+    const events = traced(phys, () => freePageList(phys, pages, true))
+    expect(events.filter((event) => event.name === 'mm_page_free_batched').map((event) => event.fields)).toEqual(
+      pages.slice(0, 3).map((pfn) => ({ pfn, order: 0, cold: 1 })),
+    )
+    freeColdPage(phys, pages[3]!)
+    // Cold pages are used last.
+    expect(take(phys, M)).toBe(pages[3]! + 1)
+    drainAllPages(phys)
     verify(phys)
   })
   it('panics when a page is freed twice', () => {

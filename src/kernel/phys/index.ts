@@ -118,5 +118,6 @@ export {
   meminfoText,
   pageblockCounts,
   pagetypeinfoText,
+  vmstat,
   zoneinfoText,
 } from './texts.ts'

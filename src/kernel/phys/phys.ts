@@ -21,6 +21,8 @@ export interface FrameMemory {
 }
 export interface PhysCpu {
   readonly id: number
+  /** Memory node it is near; 0 if absent. */
+  readonly node?: number
   interruptsEnabled: boolean
   preemptionDepth: number
   interruptLevel: number
@@ -38,7 +40,7 @@ export interface PhysMachine {
 export interface PhysOptions {
   readonly config?: Configuration
   readonly pageblockOrder?: number
-  /** Node of each CPU; 0 unless told. */
+  /** Node of each CPU; the machine's own unless told. */
   readonly cpuNode?: readonly number[]
   /** Online nodes besides those that have memory or CPUs. */
   readonly nodes?: readonly number[]
@@ -166,7 +168,7 @@ export class Phys {
     this.movableNode = options.movableNode ?? false
     this.kernelcore = options.kernelcore ?? 0
     this.movablecore = options.movablecore ?? 0
-    this.cpuNode = machine.cpus.map((_, i) => options.cpuNode?.[i] ?? 0)
+    this.cpuNode = machine.cpus.map((cpu, i) => options.cpuNode?.[i] ?? cpu.node ?? 0)
     this.#distance = options.distance ?? null
     this.memblock = new Memblock({
       maxNumNodes: this.config.maxNumNodes,

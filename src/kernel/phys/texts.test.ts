@@ -8,7 +8,7 @@ import { freeCount, nrFreeBufferPages } from './nrFree.ts'
 import { copyPage, pageAddress, pfnOfAddress, zeroPage } from './page.ts'
 import { sparseMemoryPresentWithActiveRegions } from './sections.ts'
 import { boot, H1G, M, M64C, S16, T2, take, testMachine, U } from './testMachines.ts'
-import { buddyinfoText, freeAreasText, meminfo, meminfoText, pagetypeinfoText, zoneinfoText } from './texts.ts'
+import { buddyinfoText, freeAreasText, meminfo, meminfoText, pagetypeinfoText, vmstat, zoneinfoText } from './texts.ts'
 import { verify } from './verify.ts'
 import { buildAllZonelists } from './zonelists.ts'
 
@@ -103,6 +103,13 @@ describe('the texts of /proc', () => {
       '  inactive_ratio:    5',
       '',
     ])
+  })
+  it('counts for vmstat', () => {
+    const phys = boot(S16)
+    take(phys, U, 3)
+    const counts = new Map(vmstat(phys))
+    expect([counts.get('nr_free_pages'), counts.get('pgalloc_normal'), counts.get('pgalloc_dma')]).toEqual([4088, 8, 0])
+    expect(new Map(vmstat(boot(H1G))).has('pgalloc_high')).toBe(true)
   })
   it('writes the lists of an out-of-memory report', () => {
     const phys = boot(S16)

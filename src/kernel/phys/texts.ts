@@ -154,6 +154,14 @@ export function meminfoText(phys: Phys): string {
     .join('')
 }
 
+/** The lines of /proc/vmstat that this room feeds: zone counters summed over all zones, then events since boot. */
+export function vmstat(phys: Phys): [string, number][] {
+  return [
+    ...ZONE_STAT_NAMES.map((name, item): [string, number] => [name, globalStat(phys, item)]),
+    ...phys.events.names.map((name): [string, number] => [name, phys.events.get(name)]),
+  ]
+}
+
 /** A zone's lists as an out-of-memory report shows them: `3*4kB (UM) 0*8kB … = 12kB`. */
 export function freeAreasText(phys: Phys, zone: Zone): string {
   const letters = 'UEMRCI'
