@@ -1,19 +1,27 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { handMade } from './handMade.ts'
 import {
+  ACCESS_FETCH,
   ACCESS_LOAD,
+  ACCESS_STORE,
+  ALL_ASIDS,
   CAUSE_FETCH_PAGE_FAULT,
   CAUSE_LOAD_PAGE_FAULT,
   CAUSE_STORE_PAGE_FAULT,
   F_ACCESSED,
   F_DIRTY,
+  F_EXEC,
   F_GLOBAL,
   F_READ,
   F_USER,
   F_WRITE,
   aarch64,
   sv39,
+  type Mmu,
+  pageFaultOf,
   sv48,
+  verify,
   x86_64,
 } from './index.ts'
 
@@ -92,5 +100,89 @@ describe.each([sv39, sv48, x86_64, aarch64])('mmu on $name', (format) => {
     expect(mmu.walks).toBe(2)
     mmu.translateRead(0x40000000)
     expect(mmu.walks).toBe(3)
+  })
+})
+
+function translate(mmu: Mmu, isKernel: boolean, access: number, va: number): number {
+  if (isKernel) return mmu.translateKernel(va, access)
+  if (access === ACCESS_FETCH) return mmu.translateFetch(va)
+  return access === ACCESS_LOAD ? mmu.translateRead(va) : mmu.translateWrite(va)
+}
+
+describe('an mmu whose entries are invalidated when they change', () => {
+  // Pages of two address spaces that share sets and front slots, in one superpage and across its edge.
+  const USER = [0, 1, 511, 512, 1024, 1536, 1024 * 512].map((vpn) => 0x40000000 + vpn * 4096)
+  const KERNEL = [-0x40000000, -0x40001000, -0x40000000 + 4096 * 1024]
+  const anyFlags = fc.constantFrom(
+    F_READ,
+    F_READ | F_WRITE,
+    F_READ | F_EXEC,
+    F_READ | F_WRITE | F_EXEC,
+    F_READ | F_WRITE | F_DIRTY,
+    F_READ | F_ACCESSED,
+  )
+  const anyAccess = fc.constantFrom(ACCESS_FETCH, ACCESS_LOAD, ACCESS_STORE)
+  const anyStep = fc.oneof(
+    {
+      weight: 3,
+      arbitrary: fc.record({ op: fc.constant('map' as const), n: fc.nat(9), pfn: fc.nat(1000), flags: anyFlags }),
+    },
+    { weight: 1, arbitrary: fc.record({ op: fc.constant('unmap' as const), n: fc.nat(9) }) },
+    { weight: 8, arbitrary: fc.record({ op: fc.constant('access' as const), n: fc.nat(9), access: anyAccess }) },
+    { weight: 2, arbitrary: fc.record({ op: fc.constant('switch' as const), to: fc.constantFrom(1, 2) }) },
+  )
+  const cases = [sv39, sv48, x86_64, aarch64].flatMap((format) => [1, 4, 64].map((entries) => ({ format, entries })))
+  it.each(cases)('translates as if it had no TLB: $format.name, $entries entries', ({ format, entries }) => {
+    fc.assert(
+      fc.property(fc.array(anyStep, { maxLength: 80 }), (steps) => {
+        const { machine, mmu, memory, map, entryAt, tlb } = handMade(format, entries)
+        // What each address space maps; kernel pages are global and in both.
+        const spaces = [new Map<number, [number, number]>(), new Map<number, [number, number]>()]
+        const needed = [F_EXEC, F_READ, F_WRITE]
+        let root = 1
+        const pageOf = (n: number): { va: number; isKernel: boolean } =>
+          n < USER.length ? { va: USER[n]!, isKernel: false } : { va: KERNEL[n - USER.length]!, isKernel: true }
+        for (const [n, step] of steps.entries()) {
+          if (step.op === 'switch') {
+            root = step.to
+            mmu.setRoot(format, root, root)
+            continue
+          }
+          const { va, isKernel } = pageOf(step.n)
+          const roots = isKernel ? [1, 2] : [root]
+          if (step.op === 'map') {
+            const flags = step.flags | (isKernel ? F_GLOBAL : F_USER)
+            for (const each of roots) {
+              map(va, 2048 + step.pfn, flags, 0, each)
+              spaces[each - 1]!.set(va, [2048 + step.pfn, flags])
+            }
+            tlb.invalidatePage(va, isKernel ? ALL_ASIDS : root)
+          } else if (step.op === 'unmap') {
+            for (const each of roots) {
+              memory.write32(entryAt(va, 0, each), 0)
+              memory.write32(entryAt(va, 0, each) + 4, 0)
+              spaces[each - 1]!.delete(va)
+            }
+            tlb.invalidatePage(va, isKernel ? ALL_ASIDS : root)
+          } else {
+            const { access } = step
+            const found = spaces[root - 1]!.get(va)
+            const at = va + 8 * step.n
+            const isAllowed = found !== undefined && (found[1] & needed[access]!) !== 0
+            expect(translate(mmu, isKernel, access, at)).toBe(
+              isAllowed ? memory.frameOffset(found[0]) + 8 * step.n : pageFaultOf(access),
+            )
+            const isDirty = (each: number): boolean => {
+              const pa = entryAt(va, 0, each)
+              return (format.flagsOf(memory.read32(pa), memory.read32(pa + 4), 0) & F_DIRTY) !== 0
+            }
+            if (isAllowed && access === ACCESS_STORE) expect(roots.some(isDirty)).toBe(true)
+          }
+          if (n % 8 === 0) verify(machine)
+        }
+        verify(machine)
+      }),
+      { numRuns: 40 },
+    )
   })
 })
