@@ -70,6 +70,7 @@ export function boot(config: CheckedConfig): Booted {
   bindFault(vm)
 
   const decodeCache = new DecodeCache(machine.memory)
+  pmaps.newCode = (pfn) => decodeCache.invalidateFrame(machine.memory.frameOffset(pfn))
   const harts = machine.cpus.map((cpu) => {
     const time = () => Math.floor(Math.max(cpu.time, machine.clock.now))
     return new Hart(cpu.mmu, machine.memory, { cache: decodeCache, time })

@@ -11,7 +11,7 @@ import {
   type OrErr,
   type Sleep,
 } from '../../base/index.ts'
-import { PG_referenced } from '../phys/index.ts'
+import { PG_arch_1, PG_referenced } from '../phys/index.ts'
 import {
   F_SEAL_FUTURE_WRITE,
   F_SEAL_GROW,
@@ -155,6 +155,8 @@ function copyIn(files: Files, vnode: Vnode, uio: Uio, position: number, limit: n
     moved += step
     if (step > 0) {
       pager.pageDirtied(object, pgoff, page)
+      // Instructions decoded from these bytes are stale once the page is mapped for execution again.
+      files.phys.frames.flags[files.phys.frames.frameOf(page)]! &= ~PG_arch_1
       if (at + step > object.sizeBytes) object.sizeBytes = at + step
     }
     if (step < want) break

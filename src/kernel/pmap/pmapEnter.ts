@@ -1,6 +1,15 @@
 import { ENOMEM, kassert, panic, type Err, type Pfn } from '../../base/index.ts'
 import { F_ACCESSED, F_DIRTY, F_GLOBAL, F_MANAGED, F_USER, F_VALID, F_WIRED } from '../../machine/index.ts'
-import { needsInvalidation, PMAP_CANFAIL, PMAP_WIRED, VM_PROT_ALL, VM_PROT_READ, VM_PROT_WRITE } from './constants.ts'
+import { PG_arch_1 } from '../phys/index.ts'
+import {
+  needsInvalidation,
+  PMAP_CANFAIL,
+  PMAP_WIRED,
+  VM_PROT_ALL,
+  VM_PROT_EXECUTE,
+  VM_PROT_READ,
+  VM_PROT_WRITE,
+} from './constants.ts'
 import { dropLeaf, isManaged, linkFrame } from './leaf.ts'
 import { drain, queueInvalidation, refillHere } from './shootdown.ts'
 import { ensureEntry } from './tables.ts'
@@ -40,6 +49,7 @@ export function pmapEnter(pmap: Pmap, va: number, pfn: Pfn | number, prot: numbe
   if (managed) leaf |= F_MANAGED
   if ((flags & PMAP_WIRED) !== 0) leaf |= F_WIRED
   if ((flags & VM_PROT_ALL) !== 0) leaf |= (flags & VM_PROT_WRITE) !== 0 ? F_ACCESSED | F_DIRTY : F_ACCESSED
+  if ((prot & VM_PROT_EXECUTE) !== 0 && managed && (frames.flags[f] & PG_arch_1) === 0) announceCode(room, f, pfn)
 
   const lo = memory.i32[word]
   const hi = memory.i32[word + 1]
@@ -60,6 +70,13 @@ export function pmapEnter(pmap: Pmap, va: number, pfn: Pfn | number, prot: numbe
   if ((flags & PMAP_WIRED) !== 0) pmap.wiredCount++
   room.counters.enters++
   return 0
+}
+
+// The frame's bytes came from the kernel, not from stores of a program: instructions decoded from it before are stale.
+// PG_arch_1 says that this has been told; it goes when the frame is freed, or written by write(2).
+function announceCode(room: Pmaps, f: number, pfn: number): void {
+  room.frames.flags[f] |= PG_arch_1
+  room.newCode(pfn)
 }
 
 // The page stays, its protection or wiring changes.

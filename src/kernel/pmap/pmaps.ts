@@ -81,6 +81,8 @@ export class Pmaps {
   readonly quickChecks: boolean
   readonly spinLocksHeld: () => number
   readonly reschedule: () => void
+  /** Upcall, bound at boot: a frame becomes executable whose bytes the kernel wrote. */
+  newCode: (pfn: number) => void = () => {}
 
   readonly directMapStart: number
   readonly directMapLimit: number
