@@ -298,7 +298,11 @@ export class Scheduler implements SchedulerUpcalls {
   }
   /** Goes on with kernel work. True when it is done, false when it sleeps. */
   #resume(task: Task): boolean {
-    const { value, done } = task.work!.next(task.reason)
+    let step = task.work!.next(task.reason)
+    // A signal that came while it was awake in the kernel ends the sleep before it begins.
+    while (step.done !== true && step.value.interruptible && task.thread?.needsAttention === true)
+      step = task.work!.next('signal')
+    const { value, done } = step
     if (done === true) {
       task.work = null
       if (task.thread !== null) task.thread.continuation = null
