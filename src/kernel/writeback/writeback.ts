@@ -22,6 +22,14 @@ export class DirtyTunables {
   laptopMode = 0
 }
 
+/** A request to the flusher. */
+export interface FlushWork {
+  readonly pages: number
+  readonly isSyncAll: boolean
+  isDone: boolean
+  readonly queue: WaitQueue
+}
+
 /** What is known of a device's speed. Rates are pages a second. */
 export class DeviceRates {
   readonly device: BackingDevice
@@ -42,6 +50,8 @@ export class DeviceRates {
   /** The flusher has been asked for background writeback, or is at work. */
   isFlushing = false
   readonly flusherQueue: WaitQueue
+  /** Requests, oldest first. */
+  readonly works: FlushWork[] = []
   constructor(device: BackingDevice) {
     this.device = device
     this.flusherQueue = new WaitQueue(`flusher ${device.name}`)
