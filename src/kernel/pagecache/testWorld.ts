@@ -8,6 +8,7 @@ import {
   kassert,
   MiB,
   PAGE_SIZE,
+  pfn,
   type Err,
   type OrErr,
   type Pfn,
@@ -213,6 +214,10 @@ export class TestFile {
   }
   bytes(page: Pfn): Uint8Array {
     return this.world.bytes(page)
+  }
+  /** Pages whose read or write has begun and not ended. */
+  get pending(): Pfn[] {
+    return [...this.#pending.keys()].map(pfn)
   }
 
   // oxlint-disable-next-line require-yield
