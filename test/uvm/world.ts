@@ -7,7 +7,7 @@
 import { expect } from 'vitest'
 import { type Err, isErr, KernelPanic, PAGE_SIZE, type Sleep } from '../../src/base/index.ts'
 import { type Amap, amapForEach, uaoCreate } from '../../src/kernel/anon/index.ts'
-import { TestWorld, now } from '../../src/kernel/fault/testWorld.ts'
+import { TestWorld, now, run } from '../../src/kernel/fault/testWorld.ts'
 import { uvmMapPageable } from '../../src/kernel/fault/index.ts'
 import {
   netbsd,
@@ -27,6 +27,8 @@ import {
   type VmMapEntry,
   type VmSpace,
 } from '../../src/kernel/map/index.ts'
+import { Files, HostFs, type FileObject, lookupPath, mount, ROOT, type Vnode } from '../../src/kernel/file/index.ts'
+import { TestHost } from '../../src/kernel/file/testHost.ts'
 import type { MemoryObject } from '../../src/kernel/object/index.ts'
 import { freeCount } from '../../src/kernel/phys/index.ts'
 
@@ -82,6 +84,38 @@ export class UvmWorld extends TestWorld {
   }
   aobj(pages: number, name = 'o'): MemoryObject {
     return this.name(uaoCreate(this.phys, this.vm.objects, pages * P), name)
+  }
+
+  /** Finishes what may sleep. */
+  wait<T>(work: Sleep<T>): T {
+    return run(this.machine, work)
+  }
+  readonly host = new TestHost()
+  #files: Files | null = null
+  get files(): Files {
+    if (this.#files === null) {
+      this.#files = new Files(this.machine, this.phys, this.vm.objects)
+      mount(this.#files, new HostFs(this.#files, this.host, { isReadOnly: false, readWindowPages: 1 }), null)
+    }
+    return this.#files
+  }
+  /** A file that no page cache holds yet. A string is its content; an array has one letter a page. */
+  file(content: string | string[], name = 'f'): FileObject {
+    const bytes =
+      typeof content === 'string'
+        ? Uint8Array.from(content, (c) => c.charCodeAt(0))
+        : Uint8Array.from({ length: content.length * P }, (_, i) => content[Math.floor(i / P)]!.charCodeAt(0))
+    this.host.put(name, bytes)
+    const object = this.vnode(name).object!
+    this.name(object, name)
+    return object
+  }
+  vnode(name: string): Vnode {
+    const { files } = this
+    const root = files.root
+    const found = lookupPath({ root, cwd: root, who: ROOT }, `/${name}`)
+    if (isErr(found)) throw new Error(`${name}: ${found}`)
+    return found
   }
 
   /** uvm_map of pages [s, s + n): the page number it went to, or the error. */

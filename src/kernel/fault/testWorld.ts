@@ -14,6 +14,26 @@ export function now<T>(work: Sleep<T>): T {
   return step.value
 }
 
+/** Runs a generator to its end; simulated time passes while it sleeps. */
+export function run<T>(machine: Machine, work: Sleep<T>): T {
+  const { clock } = machine
+  let step = work.next()
+  while (step.done !== true) {
+    const { queue, deadline } = step.value
+    let isAwake = false
+    const sleeper = { wake: () => void (isAwake = true) }
+    queue?.join(sleeper)
+    while (!isAwake && clock.now < deadline) {
+      const next = Math.min(deadline, clock.nextAt)
+      if (next === Infinity) throw new Error(`nobody will wake ${queue?.name}`)
+      clock.advanceTo(next)
+    }
+    queue?.leave(sleeper)
+    step = work.next(isAwake ? 'woken' : 'timeout')
+  }
+  return step.value
+}
+
 export class TestWorld {
   readonly machine: Machine
   readonly phys: Phys
@@ -42,13 +62,17 @@ export class TestWorld {
     pmapActivate(this.pmaps, this.cpu, space.pmap)
     this.#active = space
   }
+  /** The CPU has been given another address space by somebody else. */
+  forget(active: VmSpace): void {
+    this.#active = active
+  }
   /** One byte loaded, or the error of the fault. */
   load(space: VmSpace, va: number): number | Err {
     this.use(space)
     for (;;) {
       const offset = this.cpu.mmu.translateRead(va)
       if (offset >= 0) return this.machine.memory.u8[offset]!
-      const error = now(uvmFault(space, va, READ))
+      const error = run(this.machine, uvmFault(space, va, READ))
       if (error !== 0) return error
     }
   }
@@ -60,7 +84,7 @@ export class TestWorld {
         this.machine.memory.u8[offset] = byte
         return 0
       }
-      const error = now(uvmFault(space, va, WRITE))
+      const error = run(this.machine, uvmFault(space, va, WRITE))
       if (error !== 0) return error
     }
   }

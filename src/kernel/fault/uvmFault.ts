@@ -14,6 +14,7 @@ import {
   ENOMEM,
   isErr,
   kassert,
+  PAGE_SIZE,
   type Pfn,
   type Sleep,
   truncPage,
@@ -186,8 +187,10 @@ function resolve(map: VmMap, va: number, asked: number, how: number): 0 | Err | 
   const access = isWired ? asked | entry.protection : asked
   const isWrite = ((isWired ? limit : asked) & WRITE) !== 0
   if (isWrite && entry.isCow) prepareAnonGroup(entry)
-  if (entry.needsCopy && (isWrite || (entry.object === null && personality.zeroRead === 'private page')))
-    entry = amapCopy(map, entry, va)
+  if (entry.needsCopy && (isWrite || (entry.object === null && personality.zeroRead === 'private page'))) {
+    vm.stats.fltamcopy++
+    entry = amapCopy(map, entry, va, va + PAGE_SIZE)
+  }
   if (entry.amap === null && entry.object === null && !entry.isCow) return EFAULT
 
   const hasNeighbours = (how & (FAULT_WIRE | FAULT_AGAIN)) === 0
@@ -258,7 +261,12 @@ function lower(
     }
     return promote(map, entry, va, flags, how, -1)
   }
-  if (object.pager.fault !== undefined) return object.pager.fault(object, entry, va, flags)
+  if (object.pager.fault !== undefined) {
+    const error = object.pager.fault(object, entry, va, flags)
+    // A device page is no page of the system: its fault is neither minor nor major.
+    if (error === 0) stats.minorFaults--
+    return error
+  }
 
   const pgoff = entry.pgoffOf(va)
   const isFirst = (how & FAULT_AGAIN) === 0
@@ -300,7 +308,7 @@ function promote(
   from: Pfn | -1,
 ): 0 | Err | WouldSleep {
   const { anons, stats, chunks, pmaps } = map.vm
-  if (entry.amap === null) entry = amapCopy(map, entry, va)
+  if (entry.amap === null) entry = amapCopy(map, entry, va, va + PAGE_SIZE)
   const anon = anonAllocWithPage(anons, GFP_HIGHUSER_MOVABLE)
   if (isErr(anon)) return WouldSleep
   const page = anonPage(anons, anon) as Pfn

@@ -9,7 +9,7 @@ import {
   type VmMap,
   type VmMapEntry,
 } from '../map/index.ts'
-import { pmapUnwire } from '../pmap/index.ts'
+import { pmapLookup, pmapUnwire } from '../pmap/index.ts'
 import { FAULT_MAXPROT, FAULT_WIRE, faultMap } from './uvmFault.ts'
 
 /** The caller holds the write lock already. */
@@ -29,20 +29,26 @@ export function* uvmFaultWire(map: VmMap, start: number, end: number, access: nu
   for (let va = start; va < end; va += PAGE_SIZE) {
     const error = yield* faultMap(map, va, access, how)
     if (isErr(error)) {
-      uvmFaultUnwire(map, start, va)
+      // uvmMapPageable has counted this very wiring in the entry already.
+      uvmFaultUnwire(map, start, va, access === 0 ? 1 : 0)
       return error
     }
   }
   return 0
 }
 
-/** Takes one wiring from every page of the range. @manual uvm_fault_unwire, uvm(9), NetBSD */
-export function uvmFaultUnwire(map: VmMap, start: number, end: number): void {
+/**
+ * Takes one wiring from every page of the range.
+ *
+ * @param own  how many of the entry's wirings are the caller's: with no other one the translations may be forgotten again
+ * @manual uvm_fault_unwire, uvm(9), NetBSD
+ */
+export function uvmFaultUnwire(map: VmMap, start: number, end: number, own = 0): void {
   for (let va = start; va < end; va += PAGE_SIZE) {
     const entry = map.lookup(va)
     const pfn = entry === null ? -1 : pageOf(entry, va)
     if (entry === null || pfn < 0) continue
-    if (entry.wiredCount === 0) pmapUnwire(map.pmap, va)
+    if (entry.wiredCount <= own && pmapLookup(map.pmap, va)) pmapUnwire(map.pmap, va)
     uvmPageunwire(map.vm, pfn as Pfn)
   }
 }
@@ -117,9 +123,7 @@ function* wire(
   for (let e: VmMapEntry | null = first; e !== null && e.start < end; e = e.next) {
     if (passesOver && e.protection === 0) continue
     if (e.wiredCount === 0 && e.needsCopy && ((e.maxProtection & 2) !== 0 || e.object === null)) {
-      e = map.clipStart(e, start)
-      map.clipEnd(e, end)
-      e = amapCopy(map, e, e.start)
+      e = amapCopy(map, e, Math.max(start, e.start), Math.min(end, e.end))
     }
     e = map.clipStart(e, start)
     map.clipEnd(e, end)

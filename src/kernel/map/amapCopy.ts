@@ -7,19 +7,18 @@ const CHUNK_BYTES = 16 * PAGE_SIZE
 /**
  * Clears needsCopy: gives the entry an amap of its own, sharing by count the anons it had. No page is copied.
  *
- * Under a personality that chunks, a large entry without amap is first clipped to the 16 aligned pages around `va`, and
+ * Under a personality that chunks, a large entry without amap is first clipped to the 16 aligned pages around the range, and
  * a neighbour that already has an amap may absorb it (uvm specification 2.6.3 and 2.8.3).
  *
- * @returns the entry that now contains `va`
+ * @param start    bytes; the range that will be touched, as `end`
+ * @returns the entry that now contains `start`
  * @locks   map write-locked; never sleeps
  */
-export function amapCopy(map: VmMap, entry: VmMapEntry, va: number): VmMapEntry {
-  map.vm.stats.fltamcopy++
+export function amapCopy(map: VmMap, entry: VmMapEntry, start: number, end: number): VmMapEntry {
   if (entry.amap === null) {
     if (entry.pageCount >= map.personality.chunkEntries) {
-      const start = Math.floor(va / CHUNK_BYTES) * CHUNK_BYTES
-      entry = map.clipStart(entry, start)
-      map.clipEnd(entry, start + CHUNK_BYTES)
+      entry = map.clipStart(entry, Math.floor(start / CHUNK_BYTES) * CHUNK_BYTES)
+      map.clipEnd(entry, Math.ceil(end / CHUNK_BYTES) * CHUNK_BYTES)
     }
     const absorbed = absorb(map, entry)
     if (absorbed !== null) return absorbed

@@ -289,7 +289,7 @@ export class VmMap {
       const { anons, chunks } = this.vm
       const copies = new Set<number>()
       amapForEach(chunks, entry.amap, entry.slotOf(start), entry.slotOf(end - 1) + 1, (slot) => copies.add(slot))
-      if (dropPrivateCopies && copies.size > 0) {
+      if (dropPrivateCopies && this.personality.truncatePrivateCopies && copies.size > 0) {
         const own = this.ownAmap(entry)
         pmapRemove(this.pmap, start, end)
         pmapUpdate(this.pmap)
