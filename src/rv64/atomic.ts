@@ -10,9 +10,9 @@ import { STOP_BUDGET, STOP_MISALIGNED, type Stop } from './stop.ts'
 export function executeAtomic(hart: Hart, op: number, w: number): Stop {
   const { x } = hart.regs
   const { i32 } = hart.memory
-  const d = w & 0xff
-  const a = (w >> 8) & 0xff
-  const b = (w >> 16) & 0xff
+  const d = (w >> 7) & 0x7e
+  const a = (w >> 13) & 0x7e
+  const b = (w >> 19) & 0x7e
   const isDouble = ((op - OP.LR_W) & 1) !== 0
   const kind = op - (isDouble ? 1 : 0)
   const isLoad = kind === OP.LR_W

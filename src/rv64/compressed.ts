@@ -12,8 +12,13 @@ const iType = (opcode: number, f3: number, rd: number, rs1: number, imm: number)
 const sType = (opcode: number, f3: number, rs1: number, rs2: number, imm: number): number =>
   opcode | ((imm & 0x1f) << 7) | (f3 << 12) | (rs1 << 15) | (rs2 << 20) | ((imm >> 5) << 25)
 const bType = (f3: number, rs1: number, imm: number): number =>
-  0x63 | (((imm >> 11) & 1) << 7) | (((imm >> 1) & 0xf) << 8) | (f3 << 12) | (rs1 << 15) |
-  (((imm >> 5) & 0x3f) << 25) | (((imm >> 12) & 1) << 31) // prettier-ignore
+  0x63 |
+  (((imm >> 11) & 1) << 7) |
+  (((imm >> 1) & 0xf) << 8) |
+  (f3 << 12) |
+  (rs1 << 15) |
+  (((imm >> 5) & 0x3f) << 25) |
+  (((imm >> 12) & 1) << 31)
 const jal = (rd: number, imm: number): number =>
   0x6f |
   (rd << 7) |
@@ -102,8 +107,14 @@ function quadrant1(c: number): number {
       return quadrant1Arithmetic(c)
     case 5: {
       const offset =
-        bits(c, 12, 12, 11) | bits(c, 11, 11, 4) | bits(c, 10, 9, 8) | bits(c, 8, 8, 10) |
-        bits(c, 7, 7, 6) | bits(c, 6, 6, 7) | bits(c, 5, 3, 1) | bits(c, 2, 2, 5) // prettier-ignore
+        bits(c, 12, 12, 11) |
+        bits(c, 11, 11, 4) |
+        bits(c, 10, 9, 8) |
+        bits(c, 8, 8, 10) |
+        bits(c, 7, 7, 6) |
+        bits(c, 6, 6, 7) |
+        bits(c, 5, 3, 1) |
+        bits(c, 2, 2, 5)
       return jal(0, signed(offset, 12)) // c.j
     }
     default: {

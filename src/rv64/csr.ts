@@ -23,7 +23,7 @@ export function accessCsr(hart: Hart, w: number, imm: number, retired: number): 
   const number = imm & 0xfff
   const kind = (imm >> 12) & 3
   const field = (imm >> 15) & 31
-  const d = w & 0xff
+  const d = (w >> 7) & 0x7e
   // csrrs and csrrc with x0 or 0 do not write.
   const isWrite = kind === 1 || field !== 0
   if (isWrite && (number & READ_ONLY) === READ_ONLY) return false

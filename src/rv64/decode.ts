@@ -25,9 +25,18 @@ const TO_INTEGER: readonly OpName[] = ['FCVT_W_S', 'FCVT_WU_S', 'FCVT_L_S', 'FCV
 const FROM_INTEGER: readonly OpName[] = ['FCVT_S_W', 'FCVT_S_WU', 'FCVT_S_L', 'FCVT_S_LU']
 // By funct5.
 const ATOMICS: Readonly<Record<number, OpName>> = {
-  0x02: 'LR_W', 0x03: 'SC_W', 0x01: 'AMOSWAP_W', 0x00: 'AMOADD_W', 0x04: 'AMOXOR_W', 0x0c: 'AMOAND_W',
-  0x08: 'AMOOR_W', 0x10: 'AMOMIN_W', 0x14: 'AMOMAX_W', 0x18: 'AMOMINU_W', 0x1c: 'AMOMAXU_W',
-} // prettier-ignore
+  0x02: 'LR_W',
+  0x03: 'SC_W',
+  0x01: 'AMOSWAP_W',
+  0x00: 'AMOADD_W',
+  0x04: 'AMOXOR_W',
+  0x0c: 'AMOAND_W',
+  0x08: 'AMOOR_W',
+  0x10: 'AMOMIN_W',
+  0x14: 'AMOMAX_W',
+  0x18: 'AMOMINU_W',
+  0x1c: 'AMOMAXU_W',
+}
 
 /**
  * Decodes one instruction.

@@ -4,10 +4,11 @@
 //
 //     slot   0      1             2047   2048      2049
 //          +------+------+  …   +------+----------+----------+
-//     ops  | halfword 0,1,…            | PAGE_END | PAGE_END |      one slot for every halfword of the frame; an
-//     args |                           |    0     |    0     |      instruction stands in the slot of its first one
-//     imms |                           |    0     |    0     |
+//     word | halfword 0,1,…            | PAGE_END | PAGE_END |      one slot for every halfword of the frame; an
+//     imm  |                           |    0     |    0     |      instruction stands in the slot of its first one
 //          +------+------+  …   +------+----------+----------+
+//     code[2 * slot] is the word, code[2 * slot + 1] the immediate (drawn in ops.ts): one array, side by side, since
+//     every array more costs the interpreter a check and two loads for each instruction.
 //
 // Slots start as UNDECODED and are decoded when they are first executed. Running off the end of a page meets
 // PAGE_END, which costs nothing while inside. A 4-byte instruction in slot 2047 straddles into the next page, which
@@ -23,7 +24,7 @@ export const PAGE_HALFWORDS = 2048
 export const PAGE_SLOTS = PAGE_HALFWORDS + 2
 
 const FIRST_PAGES = 16
-/** At 18 KiB a page, 36 MiB of the host: code beyond 8 MiB is decoded again when it comes back. */
+/** At 16 KiB a page, 32 MiB of the host: code beyond 8 MiB is decoded again when it comes back. */
 const MAX_PAGES = 2048
 
 /** Shared by the harts of one machine; harts run one at a time. */
@@ -33,10 +34,8 @@ export class DecodeCache {
   readonly codeFrames: Uint8Array
   /** Page of each frame, 0 = none. */
   readonly pageOf: Int32Array
-  // Replaced when the cache grows: fetch them again after every call of `open`.
-  ops: Uint8Array
-  args: Int32Array
-  imms: Int32Array
+  /** Replaced when the cache grows: fetch it again after every call of `open`. */
+  code: Int32Array
   /** Hart that ran last: a reservation does not outlive another hart's turn. */
   lastRunner: object | null = null
   // Counters.
@@ -56,9 +55,7 @@ export class DecodeCache {
     const frames = Math.max(1, Math.ceil(memory.u8.length / 4096))
     this.codeFrames = new Uint8Array(frames)
     this.pageOf = new Int32Array(frames)
-    this.ops = new Uint8Array(FIRST_PAGES * PAGE_SLOTS)
-    this.args = new Int32Array(FIRST_PAGES * PAGE_SLOTS)
-    this.imms = new Int32Array(FIRST_PAGES * PAGE_SLOTS)
+    this.code = new Int32Array(2 * FIRST_PAGES * PAGE_SLOTS)
     this.#empty(0)
   }
 
@@ -80,7 +77,7 @@ export class DecodeCache {
     const { u16 } = this.memory
     const low = u16[offset >>> 1]!
     if ((low & 3) === 3 && (offset & 4095) === 4094) {
-      this.ops[slot] = OP.STRADDLE
+      this.code[2 * slot] = OP.STRADDLE
       return
     }
     this.decodeInto(slot, (low & 3) === 3 ? low | (u16[(offset + 2) >>> 1]! << 16) : low)
@@ -88,9 +85,8 @@ export class DecodeCache {
   /** Decodes an instruction given by its bits. */
   decodeInto(slot: number, word: number): void {
     decode(word, this.#decoded)
-    this.ops[slot] = this.#decoded.op
-    this.args[slot] = this.#decoded.args
-    this.imms[slot] = this.#decoded.imm
+    this.code[2 * slot] = this.#decoded.op | this.#decoded.args
+    this.code[2 * slot + 1] = this.#decoded.imm
     this.decoded++
   }
   /** Slot of the scratch page where an instruction that straddles is decoded: its last halfword. */
@@ -106,7 +102,7 @@ export class DecodeCache {
     const last = Math.min(PAGE_HALFWORDS - 1, ((offset & 4095) + len - 1) >>> 1)
     // The instruction of the slot before may have its second halfword here.
     const base = page * PAGE_SLOTS
-    this.ops.fill(OP.UNDECODED, base + Math.max(0, first - 1), base + last + 1)
+    this.code.fill(OP.UNDECODED, 2 * (base + Math.max(0, first - 1)), 2 * (base + last + 1))
     this.overwritten += last - first + 1
   }
   /** Forgets everything decoded from one frame: for whoever writes it other than through a hart. */
@@ -126,18 +122,14 @@ export class DecodeCache {
 
   #empty(page: number): void {
     const base = page * PAGE_SLOTS
-    this.ops.fill(OP.UNDECODED, base, base + PAGE_HALFWORDS)
-    this.ops.fill(OP.PAGE_END, base + PAGE_HALFWORDS, base + PAGE_SLOTS)
+    this.code.fill(OP.UNDECODED, 2 * base, 2 * (base + PAGE_HALFWORDS))
+    this.code.fill(OP.PAGE_END, 2 * (base + PAGE_HALFWORDS), 2 * (base + PAGE_SLOTS))
   }
   #grow(): void {
     if (this.#pages === MAX_PAGES) return this.flush()
     this.#pages *= 2
-    const { ops, args, imms } = this
-    this.ops = new Uint8Array(this.#pages * PAGE_SLOTS)
-    this.args = new Int32Array(this.#pages * PAGE_SLOTS)
-    this.imms = new Int32Array(this.#pages * PAGE_SLOTS)
-    this.ops.set(ops)
-    this.args.set(args)
-    this.imms.set(imms)
+    const { code } = this
+    this.code = new Int32Array(2 * this.#pages * PAGE_SLOTS)
+    this.code.set(code)
   }
 }

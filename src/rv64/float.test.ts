@@ -6,8 +6,20 @@ import { board, CODE, ecall, i, r } from './testBoard.ts'
 
 // Encodings: rd, rs1, rs2, rs3 are 4, 1, 2, 3 in the floating file; 7 and 10 in the integer one.
 const FUNCT5: Readonly<Record<string, number>> = {
-  fadd: 0, fsub: 1, fmul: 2, fdiv: 3, fsqrt: 11, fsgnj: 4, fsgnjn: 4, fsgnjx: 4, fmin: 5, fmax: 5, fle: 20, flt: 20, feq: 20,
-} // prettier-ignore
+  fadd: 0,
+  fsub: 1,
+  fmul: 2,
+  fdiv: 3,
+  fsqrt: 11,
+  fsgnj: 4,
+  fsgnjn: 4,
+  fsgnjx: 4,
+  fmin: 5,
+  fmax: 5,
+  fle: 20,
+  flt: 20,
+  feq: 20,
+}
 const FUNCT3: Readonly<Record<string, number>> = {
   fsgnj: 0,
   fsgnjn: 1,

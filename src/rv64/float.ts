@@ -67,9 +67,9 @@ export function executeFloat(hart: Hart, op: number, w: number, imm: number): St
 
 function fastDouble(regs: Registers, op: number, w: number, imm: number): boolean {
   const { f } = regs
-  const d = (w & 0xff) >> 1
-  const a = f[(w >> 9) & 31]!
-  const b = f[(w >> 17) & 31]!
+  const d = (w >> 8) & 31
+  const a = f[(w >> 14) & 31]!
+  const b = f[(w >> 20) & 31]!
   const isExactKnown = (regs.fcsr & FLAG_NX) !== 0
   let isInexact = false
   let v = 0
@@ -149,8 +149,8 @@ function fastFused(regs: Registers, d: number, a: number, b: number, c: number):
 const single = (regs: Registers, r: number): number => (regs.fw[r + 1] === -1 ? regs.f32[r]! : NaN)
 
 function fastSingle(regs: Registers, op: number, w: number, imm: number): boolean {
-  const a = single(regs, (w >> 8) & 0xff)
-  const b = single(regs, (w >> 16) & 0xff)
+  const a = single(regs, (w >> 13) & 0x7e)
+  const b = single(regs, (w >> 19) & 0x7e)
   let v = 0
   let isInexact = false
   switch (op) {
@@ -192,7 +192,7 @@ function fastSingle(regs: Registers, op: number, w: number, imm: number): boolea
       isInexact = error !== 0 || v !== sum
     }
   }
-  setSingle(regs, w & 0xff, v)
+  setSingle(regs, (w >> 7) & 0x7e, v)
   if (isInexact) regs.fcsr |= FLAG_NX
   return true
 }
@@ -217,8 +217,8 @@ function slow(regs: Registers, op: number, w: number, imm: number, rm: number): 
   const format = isDouble ? DOUBLE : SINGLE
   const bitsOf = isDouble ? doubleBits : singleBits
   const negative = 1n << BigInt(format.width - 1)
-  const a = bitsOf(regs, (w >> 8) & 0xff)
-  const b = bitsOf(regs, (w >> 16) & 0xff)
+  const a = bitsOf(regs, (w >> 13) & 0x7e)
+  const b = bitsOf(regs, (w >> 19) & 0x7e)
   context.rm = rm
   context.flags = 0
   let result = 0n
@@ -241,20 +241,20 @@ function slow(regs: Registers, op: number, w: number, imm: number, rm: number): 
     case OP.FCVT_S_D:
       // The pair fcvt.s.d, fcvt.d.s is named by its result.
       result = isDouble
-        ? softConvert(context, SINGLE, DOUBLE, singleBits(regs, (w >> 8) & 0xff))
-        : softConvert(context, DOUBLE, SINGLE, doubleBits(regs, (w >> 8) & 0xff))
+        ? softConvert(context, SINGLE, DOUBLE, singleBits(regs, (w >> 13) & 0x7e))
+        : softConvert(context, DOUBLE, SINGLE, doubleBits(regs, (w >> 13) & 0x7e))
       break
     case OP.FCVT_S_L:
-      result = softFromInteger(context, format, regs.x64[(w >> 9) & 31]!)
+      result = softFromInteger(context, format, regs.x64[(w >> 14) & 31]!)
       break
     case OP.FCVT_S_LU:
-      result = softFromInteger(context, format, BigInt.asUintN(64, regs.x64[(w >> 9) & 31]!))
+      result = softFromInteger(context, format, BigInt.asUintN(64, regs.x64[(w >> 14) & 31]!))
       break
     case OP.FCVT_S_W:
-      result = softFromInteger(context, format, BigInt(regs.x[(w >> 8) & 0xff]!))
+      result = softFromInteger(context, format, BigInt(regs.x[(w >> 13) & 0x7e]!))
       break
     case OP.FCVT_S_WU:
-      result = softFromInteger(context, format, BigInt(regs.x[(w >> 8) & 0xff]! >>> 0))
+      result = softFromInteger(context, format, BigInt(regs.x[(w >> 13) & 0x7e]! >>> 0))
       break
     default: {
       const c = bitsOf(regs, (imm >> 8) & 0xff)
@@ -264,7 +264,7 @@ function slow(regs: Registers, op: number, w: number, imm: number, rm: number): 
     }
   }
   regs.fcsr |= context.flags
-  const d = w & 0xff
+  const d = (w >> 7) & 0x7e
   regs.fw[d] = Number(BigInt.asIntN(32, result))
   regs.fw[d + 1] = isDouble ? Number(BigInt.asIntN(32, result >> 32n)) : -1
 }
@@ -273,9 +273,9 @@ function slow(regs: Registers, op: number, w: number, imm: number, rm: number): 
 
 function executeOther(regs: Registers, op: number, w: number, rm: number): boolean {
   const { x, fw, f, f32 } = regs
-  const d = w & 0xff
-  const a = (w >> 8) & 0xff
-  const b = (w >> 16) & 0xff
+  const d = (w >> 7) & 0x7e
+  const a = (w >> 13) & 0x7e
+  const b = (w >> 19) & 0x7e
   const isDouble = ((op - OP.FADD_S) & 1) !== 0
   const kind = isDouble ? op - 1 : op
   switch (kind) {

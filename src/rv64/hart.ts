@@ -3,8 +3,9 @@
 //   pc ──► execTag, frontOffset of the TLB ──► frame ──► cache.pageOf ──► page ──► slot s
 //          (one compare; misses go to the MMU)
 //
-// Inside a page only `s` moves. Every taken jump looks at the TLB's fetch tag again, and so does every step into the
-// next page: a remapped or evicted page is noticed there, as on hardware.
+// Inside a page only `s` moves. Every jump to another page and every step into the next one looks at the TLB's fetch
+// tag; so does a jump inside the page once anything may have changed the TLB: a page that is evicted or remapped is
+// noticed at the next jump, as on hardware.
 //
 // Registers are halves: x[r] low, x[r + 1] high (registers.ts). In the switch w holds the arguments, a, b and d are
 // places in x. An address is (al, ah); its page's tag is ah * 2^20 + (al >>> 12), exact in a double.
@@ -122,7 +123,7 @@ export class Hart {
     const { readTag, writeTag, execTag, frontOffset } = mmu.tlb
     const { u8, u16, i16, i32 } = this.memory
     const { codeFrames, pageOf } = cache
-    let { ops, args, imms } = cache
+    let { code } = cache
     let pcLo = regs.pc | 0
     let pcHi = Math.floor(regs.pc / 4294967296) | 0
     let n = 0
@@ -134,6 +135,8 @@ export class Hart {
     // Where we are: slot s of a page whose slots begin at pageSlot and whose bytes begin at (pageLo, pageHi).
     let s = 0
     let pageSlot = 0
+    // Has nothing touched the TLB since the page was entered? Nobody else runs meanwhile, so its fetch tag still holds.
+    let isTrusted = true
     let pageLo = 0
     let pageHi = 0
 
@@ -156,21 +159,20 @@ export class Hart {
       let page = pageOf[frame >>> 12]!
       if (page === 0) {
         page = cache.open(frame)
-        ops = cache.ops
-        args = cache.args
-        imms = cache.imms
+        code = cache.code
       }
       pageSlot = page * PAGE_SLOTS
       pageLo = pcLo & -4096
       pageHi = pcHi
       s = pageSlot + ((pcLo & 4095) >>> 1)
+      isTrusted = true
 
       for (;;) {
         if (n >= limit) break running
         n++
-        const w = args[s]!
-        const imm = imms[s]!
-        switch (ops[s]) {
+        const w = code[2 * s]!
+        const imm = code[2 * s + 1]!
+        switch (w & 0xff) {
           case 0: // UNDECODED
             n--
             cache.decodeSlot(s, frame + (s - pageSlot) * 2)
@@ -190,7 +192,7 @@ export class Hart {
             cache.decodeInto(slot, u16[(frame + 4094) >>> 1]! | (u16[next >>> 1]! << 16))
             // Go on in the scratch page, which belongs to no frame: any jump from it enters its page anew.
             pageSlot = slot + 1 - halfwords
-            frame = -1
+            isTrusted = false
             s = slot
             continue
           }
@@ -202,8 +204,8 @@ export class Hart {
           // Jumps leave the switch with the target in s; what follows it looks at the fetch tag.
           case 4: {
             // JAL
-            const d = w & 0xff
-            const link = (s - pageSlot + (w >>> 24)) * 2
+            const d = (w >> 7) & 0x7e
+            const link = (s - pageSlot + (w >>> 26)) * 2
             const lo = (pageLo + link) | 0
             x[d] = lo
             x[d + 1] = pageHi + (lo >>> 0 < link ? 1 : 0)
@@ -215,12 +217,12 @@ export class Hart {
             break
           case 6: {
             // JALR
-            const d = w & 0xff
-            const b = (w >> 8) & 0xff
+            const d = (w >> 7) & 0x7e
+            const b = (w >> 13) & 0x7e
             pcLo = (x[b]! + imm) | 0
             pcHi = (x[b + 1]! + (imm >> 31) + (pcLo >>> 0 < imm >>> 0 ? 1 : 0)) | 0
             pcLo &= -2
-            const link = (s - pageSlot + (w >>> 24)) * 2
+            const link = (s - pageSlot + (w >>> 26)) * 2
             const lo = (pageLo + link) | 0
             x[d] = lo
             x[d + 1] = pageHi + (lo >>> 0 < link ? 1 : 0)
@@ -228,111 +230,112 @@ export class Hart {
           }
           case 7: {
             // BEQ
-            const a = (w >> 8) & 0xff
-            const b = (w >> 16) & 0xff
+            const a = (w >> 13) & 0x7e
+            const b = (w >> 19) & 0x7e
             if (x[a] === x[b] && x[a + 1] === x[b + 1]) {
               s += imm
               break
             }
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 8: {
             // BNE
-            const a = (w >> 8) & 0xff
-            const b = (w >> 16) & 0xff
+            const a = (w >> 13) & 0x7e
+            const b = (w >> 19) & 0x7e
             if (x[a] !== x[b] || x[a + 1] !== x[b + 1]) {
               s += imm
               break
             }
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 9: {
             // BLT
-            const a = (w >> 8) & 0xff
-            const b = (w >> 16) & 0xff
+            const a = (w >> 13) & 0x7e
+            const b = (w >> 19) & 0x7e
             const ah = x[a + 1]!
             const bh = x[b + 1]!
             if (ah < bh || (ah === bh && x[a]! >>> 0 < x[b]! >>> 0)) {
               s += imm
               break
             }
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 10: {
             // BGE
-            const a = (w >> 8) & 0xff
-            const b = (w >> 16) & 0xff
+            const a = (w >> 13) & 0x7e
+            const b = (w >> 19) & 0x7e
             const ah = x[a + 1]!
             const bh = x[b + 1]!
             if (ah > bh || (ah === bh && x[a]! >>> 0 >= x[b]! >>> 0)) {
               s += imm
               break
             }
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 11: {
             // BLTU
-            const a = (w >> 8) & 0xff
-            const b = (w >> 16) & 0xff
+            const a = (w >> 13) & 0x7e
+            const b = (w >> 19) & 0x7e
             const ah = x[a + 1]! >>> 0
             const bh = x[b + 1]! >>> 0
             if (ah < bh || (ah === bh && x[a]! >>> 0 < x[b]! >>> 0)) {
               s += imm
               break
             }
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 12: {
             // BGEU
-            const a = (w >> 8) & 0xff
-            const b = (w >> 16) & 0xff
+            const a = (w >> 13) & 0x7e
+            const b = (w >> 19) & 0x7e
             const ah = x[a + 1]! >>> 0
             const bh = x[b + 1]! >>> 0
             if (ah > bh || (ah === bh && x[a]! >>> 0 >= x[b]! >>> 0)) {
               s += imm
               break
             }
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 13: {
             // BEQZ
-            const a = (w >> 8) & 0xff
+            const a = (w >> 13) & 0x7e
             if ((x[a]! | x[a + 1]!) === 0) {
               s += imm
               break
             }
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 14: {
             // BNEZ
-            const a = (w >> 8) & 0xff
+            const a = (w >> 13) & 0x7e
             if ((x[a]! | x[a + 1]!) !== 0) {
               s += imm
               break
             }
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
 
           // Loads: one compare, and aligned; all else is slowLoad's.
           case 15: {
             // LB
-            const b = (w >> 8) & 0xff
+            const b = (w >> 13) & 0x7e
             const al = (x[b]! + imm) | 0
             const ah = (x[b + 1]! + (imm >> 31) + (al >>> 0 < imm >>> 0 ? 1 : 0)) | 0
             const i = (al >>> 12) & mask
-            const d = w & 0xff
+            const d = (w >> 7) & 0x7e
             let v = 0
             if (readTag[i] === ah * 1048576 + (al >>> 12)) {
               v = (u8[frontOffset[i]! + (al & 4095)]! << 24) >> 24
             } else {
+              isTrusted = false
               if (!this.slowLoad(al, ah, 1)) {
                 n--
                 stop = STOP_FAULT
@@ -343,20 +346,21 @@ export class Hart {
             x[d] = v
             x[d + 1] = v >> 31
             loads++
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 16: {
             // LH
-            const b = (w >> 8) & 0xff
+            const b = (w >> 13) & 0x7e
             const al = (x[b]! + imm) | 0
             const ah = (x[b + 1]! + (imm >> 31) + (al >>> 0 < imm >>> 0 ? 1 : 0)) | 0
             const i = (al >>> 12) & mask
-            const d = w & 0xff
+            const d = (w >> 7) & 0x7e
             let v = 0
             if ((al & 1) === 0 && readTag[i] === ah * 1048576 + (al >>> 12)) {
               v = i16[(frontOffset[i]! + (al & 4095)) >>> 1]!
             } else {
+              isTrusted = false
               if (!this.slowLoad(al, ah, 2)) {
                 n--
                 stop = STOP_FAULT
@@ -367,20 +371,21 @@ export class Hart {
             x[d] = v
             x[d + 1] = v >> 31
             loads++
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 17: {
             // LW
-            const b = (w >> 8) & 0xff
+            const b = (w >> 13) & 0x7e
             const al = (x[b]! + imm) | 0
             const ah = (x[b + 1]! + (imm >> 31) + (al >>> 0 < imm >>> 0 ? 1 : 0)) | 0
             const i = (al >>> 12) & mask
-            const d = w & 0xff
+            const d = (w >> 7) & 0x7e
             let v = 0
             if ((al & 3) === 0 && readTag[i] === ah * 1048576 + (al >>> 12)) {
               v = i32[(frontOffset[i]! + (al & 4095)) >>> 2]!
             } else {
+              isTrusted = false
               if (!this.slowLoad(al, ah, 4)) {
                 n--
                 stop = STOP_FAULT
@@ -391,21 +396,22 @@ export class Hart {
             x[d] = v
             x[d + 1] = v >> 31
             loads++
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 18: {
             // LD
-            const b = (w >> 8) & 0xff
+            const b = (w >> 13) & 0x7e
             const al = (x[b]! + imm) | 0
             const ah = (x[b + 1]! + (imm >> 31) + (al >>> 0 < imm >>> 0 ? 1 : 0)) | 0
             const i = (al >>> 12) & mask
-            const d = w & 0xff
+            const d = (w >> 7) & 0x7e
             if ((al & 7) === 0 && readTag[i] === ah * 1048576 + (al >>> 12)) {
               const word = (frontOffset[i]! + (al & 4095)) >>> 2
               x[d] = i32[word]!
               x[d + 1] = i32[word + 1]!
             } else {
+              isTrusted = false
               if (!this.slowLoad(al, ah, 8)) {
                 n--
                 stop = STOP_FAULT
@@ -415,20 +421,21 @@ export class Hart {
               x[d + 1] = this.loaded[1]!
             }
             loads++
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 19: {
             // LBU
-            const b = (w >> 8) & 0xff
+            const b = (w >> 13) & 0x7e
             const al = (x[b]! + imm) | 0
             const ah = (x[b + 1]! + (imm >> 31) + (al >>> 0 < imm >>> 0 ? 1 : 0)) | 0
             const i = (al >>> 12) & mask
-            const d = w & 0xff
+            const d = (w >> 7) & 0x7e
             let v = 0
             if (readTag[i] === ah * 1048576 + (al >>> 12)) {
               v = u8[frontOffset[i]! + (al & 4095)]!
             } else {
+              isTrusted = false
               if (!this.slowLoad(al, ah, 1)) {
                 n--
                 stop = STOP_FAULT
@@ -439,20 +446,21 @@ export class Hart {
             x[d] = v
             x[d + 1] = 0
             loads++
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 20: {
             // LHU
-            const b = (w >> 8) & 0xff
+            const b = (w >> 13) & 0x7e
             const al = (x[b]! + imm) | 0
             const ah = (x[b + 1]! + (imm >> 31) + (al >>> 0 < imm >>> 0 ? 1 : 0)) | 0
             const i = (al >>> 12) & mask
-            const d = w & 0xff
+            const d = (w >> 7) & 0x7e
             let v = 0
             if ((al & 1) === 0 && readTag[i] === ah * 1048576 + (al >>> 12)) {
               v = u16[(frontOffset[i]! + (al & 4095)) >>> 1]!
             } else {
+              isTrusted = false
               if (!this.slowLoad(al, ah, 2)) {
                 n--
                 stop = STOP_FAULT
@@ -463,20 +471,21 @@ export class Hart {
             x[d] = v
             x[d + 1] = 0
             loads++
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 21: {
             // LWU
-            const b = (w >> 8) & 0xff
+            const b = (w >> 13) & 0x7e
             const al = (x[b]! + imm) | 0
             const ah = (x[b + 1]! + (imm >> 31) + (al >>> 0 < imm >>> 0 ? 1 : 0)) | 0
             const i = (al >>> 12) & mask
-            const d = w & 0xff
+            const d = (w >> 7) & 0x7e
             let v = 0
             if ((al & 3) === 0 && readTag[i] === ah * 1048576 + (al >>> 12)) {
               v = i32[(frontOffset[i]! + (al & 4095)) >>> 2]!
             } else {
+              isTrusted = false
               if (!this.slowLoad(al, ah, 4)) {
                 n--
                 stop = STOP_FAULT
@@ -487,100 +496,113 @@ export class Hart {
             x[d] = v
             x[d + 1] = 0
             loads++
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 22: {
             // SB
-            const b = (w >> 8) & 0xff
+            const b = (w >> 13) & 0x7e
             const al = (x[b]! + imm) | 0
             const ah = (x[b + 1]! + (imm >> 31) + (al >>> 0 < imm >>> 0 ? 1 : 0)) | 0
             const i = (al >>> 12) & mask
-            const a = (w >> 16) & 0xff
+            const a = (w >> 19) & 0x7e
             if (writeTag[i] === ah * 1048576 + (al >>> 12)) {
               const off = (frontOffset[i]! + (al & 4095)) >>> 0
               u8[off] = x[a]!
               if (codeFrames[off >>> 12] !== 0) cache.overwrite(off, 1)
-            } else if (!this.slowStore(al, ah, 1, x[a]!, 0)) {
-              n--
-              stop = STOP_FAULT
-              break running
+            } else {
+              isTrusted = false
+              if (!this.slowStore(al, ah, 1, x[a]!, 0)) {
+                n--
+                stop = STOP_FAULT
+                break running
+              }
             }
             stores++
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 23: {
             // SH
-            const b = (w >> 8) & 0xff
+            const b = (w >> 13) & 0x7e
             const al = (x[b]! + imm) | 0
             const ah = (x[b + 1]! + (imm >> 31) + (al >>> 0 < imm >>> 0 ? 1 : 0)) | 0
             const i = (al >>> 12) & mask
-            const a = (w >> 16) & 0xff
+            const a = (w >> 19) & 0x7e
             if ((al & 1) === 0 && writeTag[i] === ah * 1048576 + (al >>> 12)) {
               const off = (frontOffset[i]! + (al & 4095)) >>> 0
               u16[off >>> 1] = x[a]!
               if (codeFrames[off >>> 12] !== 0) cache.overwrite(off, 2)
-            } else if (!this.slowStore(al, ah, 2, x[a]!, 0)) {
-              n--
-              stop = STOP_FAULT
-              break running
+            } else {
+              isTrusted = false
+              if (!this.slowStore(al, ah, 2, x[a]!, 0)) {
+                n--
+                stop = STOP_FAULT
+                break running
+              }
             }
             stores++
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 24: {
             // SW
-            const b = (w >> 8) & 0xff
+            const b = (w >> 13) & 0x7e
             const al = (x[b]! + imm) | 0
             const ah = (x[b + 1]! + (imm >> 31) + (al >>> 0 < imm >>> 0 ? 1 : 0)) | 0
             const i = (al >>> 12) & mask
-            const a = (w >> 16) & 0xff
+            const a = (w >> 19) & 0x7e
             if ((al & 3) === 0 && writeTag[i] === ah * 1048576 + (al >>> 12)) {
               const off = (frontOffset[i]! + (al & 4095)) >>> 0
               i32[off >>> 2] = x[a]!
               if (codeFrames[off >>> 12] !== 0) cache.overwrite(off, 4)
-            } else if (!this.slowStore(al, ah, 4, x[a]!, 0)) {
-              n--
-              stop = STOP_FAULT
-              break running
+            } else {
+              isTrusted = false
+              if (!this.slowStore(al, ah, 4, x[a]!, 0)) {
+                n--
+                stop = STOP_FAULT
+                break running
+              }
             }
             stores++
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 25: {
             // SD
-            const b = (w >> 8) & 0xff
+            const b = (w >> 13) & 0x7e
             const al = (x[b]! + imm) | 0
             const ah = (x[b + 1]! + (imm >> 31) + (al >>> 0 < imm >>> 0 ? 1 : 0)) | 0
             const i = (al >>> 12) & mask
-            const a = (w >> 16) & 0xff
+            const a = (w >> 19) & 0x7e
             if ((al & 7) === 0 && writeTag[i] === ah * 1048576 + (al >>> 12)) {
               const off = (frontOffset[i]! + (al & 4095)) >>> 0
               i32[off >>> 2] = x[a]!
               i32[(off >>> 2) + 1] = x[a + 1]!
               if (codeFrames[off >>> 12] !== 0) cache.overwrite(off, 8)
-            } else if (!this.slowStore(al, ah, 8, x[a]!, x[a + 1]!)) {
-              n--
-              stop = STOP_FAULT
-              break running
+            } else {
+              isTrusted = false
+              if (!this.slowStore(al, ah, 8, x[a]!, x[a + 1]!)) {
+                n--
+                stop = STOP_FAULT
+                break running
+              }
             }
             stores++
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 26: {
             // FLW
-            const b = (w >> 8) & 0xff
+            const b = (w >> 13) & 0x7e
             const al = (x[b]! + imm) | 0
             const ah = (x[b + 1]! + (imm >> 31) + (al >>> 0 < imm >>> 0 ? 1 : 0)) | 0
             const i = (al >>> 12) & mask
-            const d = w & 0xff
+            const d = (w >> 7) & 0x7e
             if ((al & 3) === 0 && readTag[i] === ah * 1048576 + (al >>> 12)) {
               fw[d] = i32[(frontOffset[i]! + (al & 4095)) >>> 2]!
             } else {
+              isTrusted = false
               if (!this.slowLoad(al, ah, 4)) {
                 n--
                 stop = STOP_FAULT
@@ -590,21 +612,22 @@ export class Hart {
             }
             fw[d + 1] = -1
             loads++
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 27: {
             // FLD
-            const b = (w >> 8) & 0xff
+            const b = (w >> 13) & 0x7e
             const al = (x[b]! + imm) | 0
             const ah = (x[b + 1]! + (imm >> 31) + (al >>> 0 < imm >>> 0 ? 1 : 0)) | 0
             const i = (al >>> 12) & mask
-            const d = w & 0xff
+            const d = (w >> 7) & 0x7e
             if ((al & 7) === 0 && readTag[i] === ah * 1048576 + (al >>> 12)) {
               const word = (frontOffset[i]! + (al & 4095)) >>> 2
               fw[d] = i32[word]!
               fw[d + 1] = i32[word + 1]!
             } else {
+              isTrusted = false
               if (!this.slowLoad(al, ah, 8)) {
                 n--
                 stop = STOP_FAULT
@@ -614,259 +637,265 @@ export class Hart {
               fw[d + 1] = this.loaded[1]!
             }
             loads++
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 28: {
             // FSW
-            const b = (w >> 8) & 0xff
+            const b = (w >> 13) & 0x7e
             const al = (x[b]! + imm) | 0
             const ah = (x[b + 1]! + (imm >> 31) + (al >>> 0 < imm >>> 0 ? 1 : 0)) | 0
             const i = (al >>> 12) & mask
-            const a = (w >> 16) & 0xff
+            const a = (w >> 19) & 0x7e
             if ((al & 3) === 0 && writeTag[i] === ah * 1048576 + (al >>> 12)) {
               const off = (frontOffset[i]! + (al & 4095)) >>> 0
               i32[off >>> 2] = fw[a]!
               if (codeFrames[off >>> 12] !== 0) cache.overwrite(off, 4)
-            } else if (!this.slowStore(al, ah, 4, fw[a]!, 0)) {
-              n--
-              stop = STOP_FAULT
-              break running
+            } else {
+              isTrusted = false
+              if (!this.slowStore(al, ah, 4, fw[a]!, 0)) {
+                n--
+                stop = STOP_FAULT
+                break running
+              }
             }
             stores++
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 29: {
             // FSD
-            const b = (w >> 8) & 0xff
+            const b = (w >> 13) & 0x7e
             const al = (x[b]! + imm) | 0
             const ah = (x[b + 1]! + (imm >> 31) + (al >>> 0 < imm >>> 0 ? 1 : 0)) | 0
             const i = (al >>> 12) & mask
-            const a = (w >> 16) & 0xff
+            const a = (w >> 19) & 0x7e
             if ((al & 7) === 0 && writeTag[i] === ah * 1048576 + (al >>> 12)) {
               const off = (frontOffset[i]! + (al & 4095)) >>> 0
               i32[off >>> 2] = fw[a]!
               i32[(off >>> 2) + 1] = fw[a + 1]!
               if (codeFrames[off >>> 12] !== 0) cache.overwrite(off, 8)
-            } else if (!this.slowStore(al, ah, 8, fw[a]!, fw[a + 1]!)) {
-              n--
-              stop = STOP_FAULT
-              break running
+            } else {
+              isTrusted = false
+              if (!this.slowStore(al, ah, 8, fw[a]!, fw[a + 1]!)) {
+                n--
+                stop = STOP_FAULT
+                break running
+              }
             }
             stores++
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
 
           case 30: {
             // LI
-            const d = w & 0xff
+            const d = (w >> 7) & 0x7e
             x[d] = imm
             x[d + 1] = imm >> 31
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 31: {
             // AUIPC
-            const d = w & 0xff
+            const d = (w >> 7) & 0x7e
             const from = (pageLo + (s - pageSlot) * 2) | 0
             const lo = (from + imm) | 0
             x[d] = lo
             x[d + 1] = pageHi + (imm >> 31) + (lo >>> 0 < imm >>> 0 ? 1 : 0)
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 32: {
             // MV
-            const d = w & 0xff
-            const b = (w >> 8) & 0xff
+            const d = (w >> 7) & 0x7e
+            const b = (w >> 13) & 0x7e
             x[d] = x[b]!
             x[d + 1] = x[b + 1]!
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 33: {
             // ADDI
-            const d = w & 0xff
-            const b = (w >> 8) & 0xff
+            const d = (w >> 7) & 0x7e
+            const b = (w >> 13) & 0x7e
             const lo = (x[b]! + imm) | 0
             x[d + 1] = x[b + 1]! + (imm >> 31) + (lo >>> 0 < imm >>> 0 ? 1 : 0)
             x[d] = lo
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 34: {
             // SLTI
-            const d = w & 0xff
-            const b = (w >> 8) & 0xff
+            const d = (w >> 7) & 0x7e
+            const b = (w >> 13) & 0x7e
             const bh = x[b + 1]!
             const sign = imm >> 31
             x[d] = bh < sign || (bh === sign && x[b]! >>> 0 < imm >>> 0) ? 1 : 0
             x[d + 1] = 0
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 35: {
             // SLTIU
-            const d = w & 0xff
-            const b = (w >> 8) & 0xff
+            const d = (w >> 7) & 0x7e
+            const b = (w >> 13) & 0x7e
             const bh = x[b + 1]! >>> 0
             const high = (imm >> 31) >>> 0
             x[d] = bh < high || (bh === high && x[b]! >>> 0 < imm >>> 0) ? 1 : 0
             x[d + 1] = 0
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 36: {
             // XORI
-            const d = w & 0xff
-            const b = (w >> 8) & 0xff
+            const d = (w >> 7) & 0x7e
+            const b = (w >> 13) & 0x7e
             x[d] = x[b]! ^ imm
             x[d + 1] = x[b + 1]! ^ (imm >> 31)
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 37: {
             // ORI
-            const d = w & 0xff
-            const b = (w >> 8) & 0xff
+            const d = (w >> 7) & 0x7e
+            const b = (w >> 13) & 0x7e
             x[d] = x[b]! | imm
             x[d + 1] = x[b + 1]! | (imm >> 31)
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 38: {
             // ANDI
-            const d = w & 0xff
-            const b = (w >> 8) & 0xff
+            const d = (w >> 7) & 0x7e
+            const b = (w >> 13) & 0x7e
             x[d] = x[b]! & imm
             x[d + 1] = x[b + 1]! & (imm >> 31)
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           // Shift amounts are 0 … 31 here; `>>> 1 >>> (31 - n)` is right for 0 too.
           case 39: {
             // SLLI
-            const d = w & 0xff
-            const b = (w >> 8) & 0xff
+            const d = (w >> 7) & 0x7e
+            const b = (w >> 13) & 0x7e
             const lo = x[b]!
             x[d + 1] = (x[b + 1]! << imm) | ((lo >>> 1) >>> (31 - imm))
             x[d] = lo << imm
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 40: {
             // SLLI32
-            const d = w & 0xff
-            x[d + 1] = x[(w >> 8) & 0xff]! << imm
+            const d = (w >> 7) & 0x7e
+            x[d + 1] = x[(w >> 13) & 0x7e]! << imm
             x[d] = 0
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 41: {
             // SRLI
-            const d = w & 0xff
-            const b = (w >> 8) & 0xff
+            const d = (w >> 7) & 0x7e
+            const b = (w >> 13) & 0x7e
             const hi = x[b + 1]!
             x[d] = (x[b]! >>> imm) | ((hi << 1) << (31 - imm))
             x[d + 1] = hi >>> imm
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 42: {
             // SRLI32
-            const d = w & 0xff
-            x[d] = x[((w >> 8) & 0xff) + 1]! >>> imm
+            const d = (w >> 7) & 0x7e
+            x[d] = x[((w >> 13) & 0x7e) + 1]! >>> imm
             x[d + 1] = 0
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 43: {
             // SRAI
-            const d = w & 0xff
-            const b = (w >> 8) & 0xff
+            const d = (w >> 7) & 0x7e
+            const b = (w >> 13) & 0x7e
             const hi = x[b + 1]!
             x[d] = (x[b]! >>> imm) | ((hi << 1) << (31 - imm))
             x[d + 1] = hi >> imm
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 44: {
             // SRAI32
-            const d = w & 0xff
-            const hi = x[((w >> 8) & 0xff) + 1]!
+            const d = (w >> 7) & 0x7e
+            const hi = x[((w >> 13) & 0x7e) + 1]!
             x[d] = hi >> imm
             x[d + 1] = hi >> 31
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 45: {
             // ADDIW
-            const d = w & 0xff
-            const lo = (x[(w >> 8) & 0xff]! + imm) | 0
+            const d = (w >> 7) & 0x7e
+            const lo = (x[(w >> 13) & 0x7e]! + imm) | 0
             x[d] = lo
             x[d + 1] = lo >> 31
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 46: {
             // SLLIW
-            const d = w & 0xff
-            const lo = x[(w >> 8) & 0xff]! << imm
+            const d = (w >> 7) & 0x7e
+            const lo = x[(w >> 13) & 0x7e]! << imm
             x[d] = lo
             x[d + 1] = lo >> 31
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 47: {
             // SRLIW
-            const d = w & 0xff
-            const lo = (x[(w >> 8) & 0xff]! >>> imm) | 0
+            const d = (w >> 7) & 0x7e
+            const lo = (x[(w >> 13) & 0x7e]! >>> imm) | 0
             x[d] = lo
             x[d + 1] = lo >> 31
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 48: {
             // SRAIW
-            const d = w & 0xff
-            const lo = x[(w >> 8) & 0xff]! >> imm
+            const d = (w >> 7) & 0x7e
+            const lo = x[(w >> 13) & 0x7e]! >> imm
             x[d] = lo
             x[d + 1] = lo >> 31
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
 
           case 49: {
             // ADD
-            const d = w & 0xff
-            const a = (w >> 8) & 0xff
-            const b = (w >> 16) & 0xff
+            const d = (w >> 7) & 0x7e
+            const a = (w >> 13) & 0x7e
+            const b = (w >> 19) & 0x7e
             const bl = x[b]!
             const lo = (x[a]! + bl) | 0
             x[d + 1] = x[a + 1]! + x[b + 1]! + (lo >>> 0 < bl >>> 0 ? 1 : 0)
             x[d] = lo
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 50: {
             // SUB
-            const d = w & 0xff
-            const a = (w >> 8) & 0xff
-            const b = (w >> 16) & 0xff
+            const d = (w >> 7) & 0x7e
+            const a = (w >> 13) & 0x7e
+            const b = (w >> 19) & 0x7e
             const al = x[a]!
             const bl = x[b]!
             x[d + 1] = x[a + 1]! - x[b + 1]! - (al >>> 0 < bl >>> 0 ? 1 : 0)
             x[d] = al - bl
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 51: {
             // SLL
-            const d = w & 0xff
-            const a = (w >> 8) & 0xff
-            const amount = x[(w >> 16) & 0xff]!
+            const d = (w >> 7) & 0x7e
+            const a = (w >> 13) & 0x7e
+            const amount = x[(w >> 19) & 0x7e]!
             const lo = x[a]!
             if ((amount & 32) === 0) {
               x[d + 1] = (x[a + 1]! << amount) | ((lo >>> 1) >>> (31 - (amount & 31)))
@@ -875,48 +904,48 @@ export class Hart {
               x[d + 1] = lo << amount
               x[d] = 0
             }
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 52: {
             // SLT
-            const d = w & 0xff
-            const a = (w >> 8) & 0xff
-            const b = (w >> 16) & 0xff
+            const d = (w >> 7) & 0x7e
+            const a = (w >> 13) & 0x7e
+            const b = (w >> 19) & 0x7e
             const ah = x[a + 1]!
             const bh = x[b + 1]!
             x[d] = ah < bh || (ah === bh && x[a]! >>> 0 < x[b]! >>> 0) ? 1 : 0
             x[d + 1] = 0
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 53: {
             // SLTU
-            const d = w & 0xff
-            const a = (w >> 8) & 0xff
-            const b = (w >> 16) & 0xff
+            const d = (w >> 7) & 0x7e
+            const a = (w >> 13) & 0x7e
+            const b = (w >> 19) & 0x7e
             const ah = x[a + 1]! >>> 0
             const bh = x[b + 1]! >>> 0
             x[d] = ah < bh || (ah === bh && x[a]! >>> 0 < x[b]! >>> 0) ? 1 : 0
             x[d + 1] = 0
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 54: {
             // XOR
-            const d = w & 0xff
-            const a = (w >> 8) & 0xff
-            const b = (w >> 16) & 0xff
+            const d = (w >> 7) & 0x7e
+            const a = (w >> 13) & 0x7e
+            const b = (w >> 19) & 0x7e
             x[d] = x[a]! ^ x[b]!
             x[d + 1] = x[a + 1]! ^ x[b + 1]!
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 55: {
             // SRL
-            const d = w & 0xff
-            const a = (w >> 8) & 0xff
-            const amount = x[(w >> 16) & 0xff]!
+            const d = (w >> 7) & 0x7e
+            const a = (w >> 13) & 0x7e
+            const amount = x[(w >> 19) & 0x7e]!
             const hi = x[a + 1]!
             if ((amount & 32) === 0) {
               x[d] = (x[a]! >>> amount) | ((hi << 1) << (31 - (amount & 31)))
@@ -925,14 +954,14 @@ export class Hart {
               x[d] = hi >>> amount
               x[d + 1] = 0
             }
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 56: {
             // SRA
-            const d = w & 0xff
-            const a = (w >> 8) & 0xff
-            const amount = x[(w >> 16) & 0xff]!
+            const d = (w >> 7) & 0x7e
+            const a = (w >> 13) & 0x7e
+            const amount = x[(w >> 19) & 0x7e]!
             const hi = x[a + 1]!
             if ((amount & 32) === 0) {
               x[d] = (x[a]! >>> amount) | ((hi << 1) << (31 - (amount & 31)))
@@ -941,167 +970,167 @@ export class Hart {
               x[d] = hi >> amount
               x[d + 1] = hi >> 31
             }
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 57: {
             // OR
-            const d = w & 0xff
-            const a = (w >> 8) & 0xff
-            const b = (w >> 16) & 0xff
+            const d = (w >> 7) & 0x7e
+            const a = (w >> 13) & 0x7e
+            const b = (w >> 19) & 0x7e
             x[d] = x[a]! | x[b]!
             x[d + 1] = x[a + 1]! | x[b + 1]!
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 58: {
             // AND
-            const d = w & 0xff
-            const a = (w >> 8) & 0xff
-            const b = (w >> 16) & 0xff
+            const d = (w >> 7) & 0x7e
+            const a = (w >> 13) & 0x7e
+            const b = (w >> 19) & 0x7e
             x[d] = x[a]! & x[b]!
             x[d + 1] = x[a + 1]! & x[b + 1]!
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 59: {
             // ADDW
-            const d = w & 0xff
-            const lo = (x[(w >> 8) & 0xff]! + x[(w >> 16) & 0xff]!) | 0
+            const d = (w >> 7) & 0x7e
+            const lo = (x[(w >> 13) & 0x7e]! + x[(w >> 19) & 0x7e]!) | 0
             x[d] = lo
             x[d + 1] = lo >> 31
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 60: {
             // SUBW
-            const d = w & 0xff
-            const lo = (x[(w >> 8) & 0xff]! - x[(w >> 16) & 0xff]!) | 0
+            const d = (w >> 7) & 0x7e
+            const lo = (x[(w >> 13) & 0x7e]! - x[(w >> 19) & 0x7e]!) | 0
             x[d] = lo
             x[d + 1] = lo >> 31
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 61: {
             // SLLW
-            const d = w & 0xff
-            const lo = x[(w >> 8) & 0xff]! << x[(w >> 16) & 0xff]!
+            const d = (w >> 7) & 0x7e
+            const lo = x[(w >> 13) & 0x7e]! << x[(w >> 19) & 0x7e]!
             x[d] = lo
             x[d + 1] = lo >> 31
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 62: {
             // SRLW
-            const d = w & 0xff
-            const lo = (x[(w >> 8) & 0xff]! >>> x[(w >> 16) & 0xff]!) | 0
+            const d = (w >> 7) & 0x7e
+            const lo = (x[(w >> 13) & 0x7e]! >>> x[(w >> 19) & 0x7e]!) | 0
             x[d] = lo
             x[d + 1] = lo >> 31
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 63: {
             // SRAW
-            const d = w & 0xff
-            const lo = x[(w >> 8) & 0xff]! >> x[(w >> 16) & 0xff]!
+            const d = (w >> 7) & 0x7e
+            const lo = x[(w >> 13) & 0x7e]! >> x[(w >> 19) & 0x7e]!
             x[d] = lo
             x[d + 1] = lo >> 31
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
 
           case 64: // MUL
-            multiply(x, w & 0xff, (w >> 8) & 0xff, (w >> 16) & 0xff)
-            s += w >>> 24
+            multiply(x, (w >> 7) & 0x7e, (w >> 13) & 0x7e, (w >> 19) & 0x7e)
+            s += w >>> 26
             continue
           case 65: // MULH
-            multiplyHigh(x, w & 0xff, (w >> 8) & 0xff, (w >> 16) & 0xff, true, true)
-            s += w >>> 24
+            multiplyHigh(x, (w >> 7) & 0x7e, (w >> 13) & 0x7e, (w >> 19) & 0x7e, true, true)
+            s += w >>> 26
             continue
           case 66: // MULHSU
-            multiplyHigh(x, w & 0xff, (w >> 8) & 0xff, (w >> 16) & 0xff, true, false)
-            s += w >>> 24
+            multiplyHigh(x, (w >> 7) & 0x7e, (w >> 13) & 0x7e, (w >> 19) & 0x7e, true, false)
+            s += w >>> 26
             continue
           case 67: // MULHU
-            multiplyHigh(x, w & 0xff, (w >> 8) & 0xff, (w >> 16) & 0xff, false, false)
-            s += w >>> 24
+            multiplyHigh(x, (w >> 7) & 0x7e, (w >> 13) & 0x7e, (w >> 19) & 0x7e, false, false)
+            s += w >>> 26
             continue
           case 68: // DIV
-            divideSigned(regs, w & 0xff, (w >> 8) & 0xff, (w >> 16) & 0xff, false)
-            s += w >>> 24
+            divideSigned(regs, (w >> 7) & 0x7e, (w >> 13) & 0x7e, (w >> 19) & 0x7e, false)
+            s += w >>> 26
             continue
           case 69: // DIVU
-            divideUnsigned(regs, w & 0xff, (w >> 8) & 0xff, (w >> 16) & 0xff, false)
-            s += w >>> 24
+            divideUnsigned(regs, (w >> 7) & 0x7e, (w >> 13) & 0x7e, (w >> 19) & 0x7e, false)
+            s += w >>> 26
             continue
           case 70: // REM
-            divideSigned(regs, w & 0xff, (w >> 8) & 0xff, (w >> 16) & 0xff, true)
-            s += w >>> 24
+            divideSigned(regs, (w >> 7) & 0x7e, (w >> 13) & 0x7e, (w >> 19) & 0x7e, true)
+            s += w >>> 26
             continue
           case 71: // REMU
-            divideUnsigned(regs, w & 0xff, (w >> 8) & 0xff, (w >> 16) & 0xff, true)
-            s += w >>> 24
+            divideUnsigned(regs, (w >> 7) & 0x7e, (w >> 13) & 0x7e, (w >> 19) & 0x7e, true)
+            s += w >>> 26
             continue
           case 72: {
             // MULW
-            const d = w & 0xff
-            const lo = Math.imul(x[(w >> 8) & 0xff]!, x[(w >> 16) & 0xff]!)
+            const d = (w >> 7) & 0x7e
+            const lo = Math.imul(x[(w >> 13) & 0x7e]!, x[(w >> 19) & 0x7e]!)
             x[d] = lo
             x[d + 1] = lo >> 31
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           // Division by zero and -2^31 / -1 have results, not traps; `| 0` gives the latter.
           case 73: {
             // DIVW
-            const d = w & 0xff
-            const divisor = x[(w >> 16) & 0xff]!
-            const lo = divisor === 0 ? -1 : (x[(w >> 8) & 0xff]! / divisor) | 0
+            const d = (w >> 7) & 0x7e
+            const divisor = x[(w >> 19) & 0x7e]!
+            const lo = divisor === 0 ? -1 : (x[(w >> 13) & 0x7e]! / divisor) | 0
             x[d] = lo
             x[d + 1] = lo >> 31
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 74: {
             // DIVUW
-            const d = w & 0xff
-            const divisor = x[(w >> 16) & 0xff]! >>> 0
-            const lo = divisor === 0 ? -1 : ((x[(w >> 8) & 0xff]! >>> 0) / divisor) | 0
+            const d = (w >> 7) & 0x7e
+            const divisor = x[(w >> 19) & 0x7e]! >>> 0
+            const lo = divisor === 0 ? -1 : ((x[(w >> 13) & 0x7e]! >>> 0) / divisor) | 0
             x[d] = lo
             x[d + 1] = lo >> 31
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 75: {
             // REMW
-            const d = w & 0xff
-            const dividend = x[(w >> 8) & 0xff]!
-            const divisor = x[(w >> 16) & 0xff]!
+            const d = (w >> 7) & 0x7e
+            const dividend = x[(w >> 13) & 0x7e]!
+            const divisor = x[(w >> 19) & 0x7e]!
             const lo = divisor === 0 ? dividend : (dividend % divisor) | 0
             x[d] = lo
             x[d + 1] = lo >> 31
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
           case 76: {
             // REMUW
-            const d = w & 0xff
-            const dividend = x[(w >> 8) & 0xff]!
-            const divisor = x[(w >> 16) & 0xff]! >>> 0
+            const d = (w >> 7) & 0x7e
+            const dividend = x[(w >> 13) & 0x7e]!
+            const divisor = x[(w >> 19) & 0x7e]! >>> 0
             const lo = divisor === 0 ? dividend : ((dividend >>> 0) % divisor) | 0
             x[d] = lo
             x[d + 1] = lo >> 31
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
 
           case 77: // FENCE
-            s += w >>> 24
+            s += w >>> 26
             continue
           case 78: {
             // FENCE_I
             // The page is forgotten with all others: enter it anew.
-            const next = (s - pageSlot + (w >>> 24)) * 2
+            const next = (s - pageSlot + (w >>> 26)) * 2
             cache.flush()
             pcLo = (pageLo + next) | 0
             pcHi = (pageHi + (pcLo >>> 0 < next ? 1 : 0)) | 0
@@ -1125,25 +1154,32 @@ export class Hart {
               stop = this.trap(STOP_ILLEGAL, CAUSE_ILLEGAL, 0)
               break running
             }
-            s += w >>> 24
+            s += w >>> 26
             continue
 
           default: {
-            // A, F and D: calls, in files of their own.
-            const result = ops[s]! < FIRST_FLOAT ? executeAtomic(this, ops[s]!, w) : executeFloat(this, ops[s]!, w, imm)
+            // A, F and D: calls, in files of their own. Only A comes near the TLB.
+            const op = w & 0xff
+            let result: Stop
+            if (op < FIRST_FLOAT) {
+              isTrusted = false
+              result = executeAtomic(this, op, w)
+            } else {
+              result = executeFloat(this, op, w, imm)
+            }
             if (result !== STOP_BUDGET) {
               n--
               stop = result
               break running
             }
-            s += w >>> 24
+            s += w >>> 26
             continue
           }
         }
 
         // A jump to slot s, or the step into the next page.
         const k = s - pageSlot
-        if (k >>> 0 < halfwords && execTag[fi] === vpn && frontOffset[fi] === frame) continue
+        if (isTrusted && k >>> 0 < halfwords) continue
         const distance = k * 2
         pcLo = (pageLo + distance) | 0
         pcHi = (pageHi + (distance >> 31) + (pcLo >>> 0 < distance >>> 0 ? 1 : 0)) | 0

@@ -73,7 +73,12 @@ export const b = (f3: number, rs1: number, rs2: number, imm: number): number =>
   r(0x63, f3, (((imm >> 12) & 1) << 6) | ((imm >> 5) & 63), (imm & 0x1e) | ((imm >> 11) & 1), rs1, rs2)
 export const u = (opcode: number, rd: number, imm20: number): number => opcode | (rd << 7) | (imm20 << 12)
 export const j = (rd: number, imm: number): number =>
-  0x6f | (rd << 7) | (((imm >> 12) & 0xff) << 12) | (((imm >> 11) & 1) << 20) | (((imm >> 1) & 0x3ff) << 21) | ((imm >> 20) << 31) // prettier-ignore
+  0x6f |
+  (rd << 7) |
+  (((imm >> 12) & 0xff) << 12) |
+  (((imm >> 11) & 1) << 20) |
+  (((imm >> 1) & 0x3ff) << 21) |
+  ((imm >> 20) << 31)
 export const addi = (rd: number, rs1: number, imm: number): number => i(0x13, 0, rd, rs1, imm)
 export const ecall = 0x73
 export const ebreak = 0x00100073
