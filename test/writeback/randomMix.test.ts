@@ -177,7 +177,7 @@ describe('the page cache under a random mix', () => {
     it(`reads what was written, and keeps its invariants (seed ${seed})`, () => {
       const mix = new Mix(seed)
       const free = freeCount(mix.world.phys)
-      for (let step = 0; step < 4000; step++) {
+      for (let step = 0; step < 3400; step++) {
         mix.step()
         mix.world.verify()
       }

@@ -14,6 +14,7 @@
  *  - a page is in one slot of one object, knows both, and has the object's reference;
  *  - tag WRITEBACK is set exactly where the page has PG_writeback; exceptional entries have no tag;
  *  - PG_dirty in an object whose device accounts dirty pages implies tag DIRTY;
+ *  - a page is on the list that its flags say, and the counters of file pages on lists are right;
  *  - nr_file_pages, nr_dirty, nr_writeback and the devices' counters count such pages.
  *
  * Locks: the page lock is PG_locked, a sleeping lock (rank page). Nobody else's code runs inside a plain function, so the
@@ -53,6 +54,7 @@ export {
 export { deleteFromPageCache } from './deleteFromPageCache.ts'
 export { replacePageCachePage } from './replacePageCachePage.ts'
 export { removeMapping } from './removeMapping.ts'
+export { reclaimCleanPage } from './reclaimCleanPage.ts'
 export { tryToReleasePage } from './tryToReleasePage.ts'
 export { readCachePages, type PageFiller } from './readCachePages.ts'
 // Truncation and invalidation
@@ -87,6 +89,7 @@ export {
   activatePage,
   deactivateFilePage,
   getCachePage,
+  isolateLruPage,
   LRU_ACTIVE_ANON,
   LRU_ACTIVE_FILE,
   LRU_INACTIVE_ANON,
@@ -98,6 +101,7 @@ export {
   markPageAccessed,
   pagevecRelease,
   pageLru,
+  putbackLruPage,
   putCachePage,
   putColdCachePage,
   rotateReclaimablePage,

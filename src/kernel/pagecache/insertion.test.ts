@@ -10,7 +10,7 @@ import {
   PG_uptodate,
   PG_writeback,
 } from '../phys/index.ts'
-import { VM_PROT_READ } from '../pmap/index.ts'
+import { VM_PROT_READ, VM_PROT_WRITE } from '../pmap/index.ts'
 import { describe, expect, it } from 'vitest'
 import {
   addToPageCacheLocked,
@@ -20,6 +20,10 @@ import {
   deleteFromPageCache,
   detachPagePrivate,
   findGetPage,
+  isolateLruPage,
+  lruAddDrainAll,
+  putbackLruPage,
+  reclaimCleanPage,
   putCachePage,
   readCachePages,
   removeMapping,
@@ -105,6 +109,7 @@ describe('addToPageCacheLru', () => {
       expect(world.has(fresh, PG_active)).toBe(active === true)
       expect(cache.inactiveAge[zone.slot]).toBe(active === true ? 151 : 150)
       expect([file.object.nrShadows, file.object.nrPages]).toEqual([0, 1])
+      zone.stat[NR_ACTIVE_FILE] = 0
       world.verify()
     }
   })
@@ -300,6 +305,27 @@ describe('removeMapping', () => {
     expect(world.countOf(page)).toBe(2)
     expect(findGetPage(cache, file.object, 0)).toBe(page)
     expect(world.has(page, PG_writeback)).toBe(false)
+    world.verify()
+  })
+})
+
+describe('reclaimCleanPage', () => {
+  it('takes an isolated clean page from its mappings and its object, and gives a dirty one back', () => {
+    const world = new TestWorld()
+    const { cache } = world
+    const file = world.file(0)
+    const [clean, stored] = [world.idle(file, 0), world.idle(file, 1)]
+    world.map(file, 0, VM_PROT_READ)
+    world.map(file, 1, VM_PROT_READ | VM_PROT_WRITE)
+    for (const page of [clean, stored]) expect(isolateLruPage(cache, page)).toBe(true)
+    expect(isolateLruPage(cache, clean)).toBe(false)
+    expect([reclaimCleanPage(cache, clean), world.countOf(clean), file.object.nrShadows]).toEqual([true, 1, 1])
+    putCachePage(cache, clean)
+    expect(reclaimCleanPage(cache, stored)).toBe(false)
+    putbackLruPage(cache, stored)
+    lruAddDrainAll(cache)
+    expect([world.has(stored, PG_dirty), world.has(stored, PG_lru), world.countOf(stored)]).toEqual([true, true, 1])
+    expect(file.object.nrPages).toBe(1)
     world.verify()
   })
 })

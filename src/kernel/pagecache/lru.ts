@@ -214,6 +214,21 @@ function drainBatches(cache: PageCache, batches: CpuBatches): void {
   drain(cache, batches.activate, activate)
 }
 
+/** Takes a page off its list for somebody who works on it; false if it is on none. Adds a reference. */
+export function isolateLruPage(cache: PageCache, pfn: Pfn): boolean {
+  const f = cache.frames.frameOf(pfn)
+  if (!cache.has(f, PG_lru)) return false
+  unlist(cache, f)
+  cache.frames.refcount[f]++
+  cache.frames.flags[f] &= ~PG_lru
+  return true
+}
+/** Puts an isolated page back and drops the reference of the isolation. */
+export function putbackLruPage(cache: PageCache, pfn: Pfn): void {
+  lruCacheAdd(cache, pfn)
+  putCachePage(cache, pfn)
+}
+
 /** Drops a reference to a page that may be on a list; the last one takes it off and frees it. */
 export function putCachePage(cache: PageCache, pfn: Pfn): void {
   const f = cache.frames.frameOf(pfn)

@@ -1,10 +1,20 @@
 // The invariants of the door, recomputed.
 
 import { kassert, pfn } from '../../base/index.ts'
-import { globalStat, NR_FILE_DIRTY, NR_FILE_PAGES, NR_WRITEBACK, PG_dirty, PG_writeback } from '../phys/index.ts'
+import {
+  globalStat,
+  NR_FILE_DIRTY,
+  NR_FILE_PAGES,
+  NR_INACTIVE_ANON,
+  NR_WRITEBACK,
+  PG_dirty,
+  PG_lru,
+  PG_writeback,
+} from '../phys/index.ts'
 import { assertPage } from './assertPage.ts'
 import { TAG_DIRTY, TAG_TOWRITE, TAG_WRITEBACK } from './constants.ts'
 import { FileObject } from './fileObject.ts'
+import { LRU_ACTIVE_FILE, LRU_INACTIVE_FILE, pageLru } from './lru.ts'
 import type { PageCache } from './pageCache.ts'
 
 /** Panics if an invariant does not hold. */
@@ -51,6 +61,7 @@ export function verifyPageCache(cache: PageCache): void {
     kassert(pages === object.nrPages, 'nrPages counts the pages', `object ${object.id}`)
     kassert(shadows === object.nrShadows, 'nrShadows counts the shadows', `object ${object.id}`)
   }
+  verifyLists(cache)
   kassert(globalStat(cache.phys, NR_FILE_PAGES) === nrPages, 'nr_file_pages counts the cached pages')
   kassert(globalStat(cache.phys, NR_FILE_DIRTY) === nrDirty, 'nr_dirty counts the dirty pages')
   kassert(globalStat(cache.phys, NR_WRITEBACK) === nrWriteback, 'nr_writeback counts the pages under writeback')
@@ -58,4 +69,16 @@ export function verifyPageCache(cache: PageCache): void {
     kassert(device.reclaimable === counted.dirty, 'a device counts its dirty pages', device.name)
     kassert(device.writeback === counted.writeback, 'a device counts its pages under writeback', device.name)
   }
+}
+
+function verifyLists(cache: PageCache): void {
+  for (const zone of cache.phys.zones)
+    for (const lru of [LRU_INACTIVE_FILE, LRU_ACTIVE_FILE]) {
+      const pages = cache.frames.listPfns(cache.lru.list(zone.slot, lru))
+      kassert(zone.stat[NR_INACTIVE_ANON + lru] === pages.length, 'a zone counts the pages of its lists', zone.name)
+      for (const page of pages) {
+        const f = cache.frames.frameOf(page)
+        assertPage(cache, cache.has(f, PG_lru) && pageLru(cache, f) === lru, 'a page is on the list of its flags', f)
+      }
+    }
 }
