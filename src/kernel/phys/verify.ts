@@ -67,10 +67,15 @@ function walkLists(phys: Phys, zone: Zone, seen: Uint8Array): { counted: number;
         check(frames.freeType[f] === type, 'a listed block knows its type', at)
         const end = frames.pfnAt(f) + size
         check(zone.spans(frames.pfnAt(f)) && zone.spans(end - 1), 'a block lies in its zone', at)
+        // One test a page; only what fails is told apart.
         for (let i = f; i < f + size; i++) {
-          check(frames.zone[i] === zone.slot && refcount[i] === 0, 'pages of a block have count 0', at)
-          check(i === f || mapcount[i] === -1, 'only the head of a block is marked', at)
-          check(seen[i] === UNSEEN, 'no two blocks overlap', at)
+          const isFree =
+            frames.zone[i] === zone.slot && refcount[i] === 0 && (i === f || mapcount[i] === -1) && seen[i] === UNSEEN
+          if (!isFree) {
+            check(seen[i] === UNSEEN, 'no two blocks overlap', at)
+            check(i === f || mapcount[i] === -1, 'only the head of a block is marked', at)
+            panic('pages of a block have count 0 and are of its zone', at())
+          }
           checkFreePage(phys, i)
           seen[i] = LISTED
         }
@@ -93,10 +98,10 @@ function walkLists(phys: Phys, zone: Zone, seen: Uint8Array): { counted: number;
 /** A free page has nothing that an owner gives it. */
 function checkFreePage(phys: Phys, f: number): void {
   const { flags, owner, wireCount, loanCount, pvHead } = phys.frames
-  check(
-    flags[f] === 0 && owner[f] === 0 && wireCount[f] === 0 && loanCount[f] === 0 && pvHead[f] === 0,
+  if (flags[f] === 0 && owner[f] === 0 && wireCount[f] === 0 && loanCount[f] === 0 && pvHead[f] === 0) return
+  panic(
     'a free page has no flag, owner, mapping, wiring or loan',
-    () => `pfn ${phys.frames.pfnAt(f)}: ${pageFlagsText(flags[f]!)} owner ${owner[f]}`,
+    `pfn ${phys.frames.pfnAt(f)}: ${pageFlagsText(flags[f]!)} owner ${owner[f]}`,
   )
 }
 
@@ -146,12 +151,13 @@ function walkPerCpuLists(phys: Phys, zone: Zone, seen: Uint8Array): number {
 /** Pages of the zone that somebody owns, and guard pages. A page leaked for being bad counts as owned. */
 function walkFrames(phys: Phys, zone: Zone, seen: Uint8Array): { used: number; guarded: number } {
   const { frames } = phys
+  const { flags: states, zone: zones } = frames
   let used = 0
   let guarded = 0
   for (let f = 0; f < frames.count; f++) {
-    if (frames.zone[f] !== zone.slot || seen[f] !== UNSEEN) continue
-    const flags = frames.flags[f]!
-    check(frames.mapcount[f] !== BUDDY_MAPCOUNT, 'a marked head is on a list', () => `pfn ${frames.pfnAt(f)}`)
+    if (seen[f] !== UNSEEN || zones[f] !== zone.slot) continue
+    const flags = states[f]!
+    if (frames.mapcount[f] === BUDDY_MAPCOUNT) panic('a marked head is on a list', `pfn ${frames.pfnAt(f)}`)
     if ((flags & PG_reserved) !== 0) continue
     if ((flags & PG_guard) !== 0) {
       guarded += 2 ** frames.private[f]!
