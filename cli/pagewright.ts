@@ -1,6 +1,7 @@
 // The command line: finds the command, runs it, turns what is wrong into one line and exit code 2.
 
 import { readFileSync } from 'node:fs'
+import { printable } from '../src/index.ts'
 import { demo } from './demo.ts'
 import { parseDemo, parseRun, UsageError } from './options.ts'
 import { run } from './run.ts'
@@ -13,17 +14,21 @@ const EXIT_INTERNAL = 70
 
 /** Runs a command line, without node and script, and sets the exit code of the host process. */
 export async function main(argv: readonly string[]): Promise<void> {
+  process.exitCode = await execute(argv)
+}
+
+/** Runs a command line. Nothing is thrown; what is wrong goes to standard error. @returns the exit code */
+export async function execute(argv: readonly string[]): Promise<number> {
   try {
-    process.exitCode = await command(argv)
+    return await command(argv)
   } catch (error) {
     if (error instanceof UsageError) {
-      process.stderr.write(`pagewright: ${error.message}\n`)
-      process.exitCode = EXIT_USAGE
-      return
+      process.stderr.write(`pagewright: ${printable(error.message)}\n`)
+      return EXIT_USAGE
     }
     const { stack, message } = error as Error
     process.stderr.write(`pagewright: internal error, please report it: ${stack ?? message}\n`)
-    process.exitCode = EXIT_INTERNAL
+    return EXIT_INTERNAL
   }
 }
 

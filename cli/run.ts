@@ -25,8 +25,8 @@ export async function run(options: RunOptions): Promise<number> {
   const system = createSystem(options.config)
   for (const mount of options.mounts) mountDirectory(system, mount)
   const stdin = new StdinSource(process.stdin)
-  const stdout = new HostOutput(process.stdout)
-  const stderr = new HostOutput(process.stderr)
+  const stdout = HostOutput.of(process.stdout)
+  const stderr = HostOutput.of(process.stderr)
   let guest: GuestProcess
   try {
     guest = system.spawn(bytes, {

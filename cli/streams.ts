@@ -63,11 +63,22 @@ export class StdinSource implements ConsoleSource {
 export class HostOutput {
   isBroken = false
   readonly #stream: NodeJS.WriteStream
-  constructor(stream: NodeJS.WriteStream) {
+  static readonly #known = new WeakMap<NodeJS.WriteStream, HostOutput>()
+
+  private constructor(stream: NodeJS.WriteStream) {
     this.#stream = stream
+    // For as long as the host process lives: what is written after the guest's end may fail too.
     stream.on('error', () => {
       this.isBroken = true
     })
+  }
+  /** The one of a host stream. */
+  static of(stream: NodeJS.WriteStream): HostOutput {
+    const known = HostOutput.#known.get(stream)
+    if (known !== undefined) return known
+    const made = new HostOutput(stream)
+    HostOutput.#known.set(stream, made)
+    return made
   }
   readonly write = (bytes: Uint8Array): void => {
     if (!this.isBroken) this.#stream.write(Buffer.from(bytes))

@@ -237,7 +237,7 @@ export class System {
   }
   /** Sends a signal to every process. */
   signalAll(signo: number): void {
-    for (const process of [...this.rooms.kernel.processes.byPid.values()])
+    for (const process of this.rooms.kernel.processes.byPid.values())
       if (process.state === 'alive') sendSignal(this.rooms.kernel, process, { signo, code: SI_USER, pid: 0, uid: 0 })
   }
 

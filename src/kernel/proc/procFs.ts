@@ -81,7 +81,7 @@ function kernelSettings(kernel: Kernel): DirNode {
     pid_max: fixed(PID_MAX),
     randomize_va_space: fixed(0),
     random: fixedDir({
-      boot_id: textFile(() => `${uuid(new Array<number>(16).fill(0x42))}\n`),
+      boot_id: textFile(() => `${uuid(Array.from({ length: 16 }, () => 0x42))}\n`),
       uuid: textFile(() => `${uuid(Array.from({ length: 16 }, () => kernel.machine.rng.below(256)))}\n`),
     }),
     'threads-max': textFile(() => `${kernel.processes.limit}\n`),
