@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { MiB } from '../base/index.ts'
 import { handMade } from './handMade.ts'
 import {
   ACCESS_FETCH,
@@ -7,7 +8,9 @@ import {
   ACCESS_STORE,
   ALL_ASIDS,
   CAUSE_FETCH_PAGE_FAULT,
+  CAUSE_LOAD_ACCESS,
   CAUSE_LOAD_PAGE_FAULT,
+  CAUSE_STORE_ACCESS,
   CAUSE_STORE_PAGE_FAULT,
   F_ACCESSED,
   F_DIRTY,
@@ -89,6 +92,26 @@ describe.each([sv39, sv48, x86_64, aarch64])('mmu on $name', (format) => {
     expect(mmu.translateKernel(-0x40000000, ACCESS_LOAD)).toBe(memory.frameOffset(8))
     expect(mmu.walks).toBe(walks)
   })
+  it('refills the front from the architectural entry, without a walk', () => {
+    const { mmu, map, tlb } = handMade(format)
+    map(0x5000, 7, F_READ | F_USER)
+    mmu.translateRead(0x5000)
+    mmu.setRoot(format, 2, 2)
+    mmu.setRoot(format, 1, 1)
+    expect(tlb.readTag[5]).toBeNaN()
+    mmu.translateRead(0x5000)
+    expect(tlb.readTag[5]).toBe(5)
+    expect(mmu.walks).toBe(1)
+  })
+  it('faults by access in the part of a superpage that is not RAM, with the entry cached too', () => {
+    const { mmu, memory, map } = handMade(format)
+    map(0x40000000, 0, F_READ | F_WRITE | F_USER, 2)
+    expect(mmu.translateRead(0x40005000)).toBe(memory.frameOffset(5))
+    expect(mmu.translateRead(0x40000000 + 16 * MiB)).toBe(-CAUSE_LOAD_ACCESS)
+    mmu.translateWrite(0x40005000)
+    expect(mmu.translateWrite(0x40000000 + 16 * MiB)).toBe(-CAUSE_STORE_ACCESS)
+    expect(mmu.walks).toBe(2)
+  })
   it('reaches every frame of a superpage', () => {
     const { mmu, memory, map, tlb } = handMade(format)
     map(0x40000000, 1024, F_READ | F_WRITE | F_USER, 1)
@@ -100,6 +123,19 @@ describe.each([sv39, sv48, x86_64, aarch64])('mmu on $name', (format) => {
     expect(mmu.walks).toBe(2)
     mmu.translateRead(0x40000000)
     expect(mmu.walks).toBe(3)
+  })
+})
+
+describe('mmu on x86_64', () => {
+  it('remembers what the tables take away', () => {
+    const { mmu, memory, map, entryAt } = handMade(x86_64)
+    map(0x5000, 7, F_READ | F_WRITE | F_DIRTY | F_EXEC | F_USER)
+    const table = entryAt(0x5000, 2)
+    memory.write32(table, memory.read32(table) & ~2)
+    expect(mmu.translateRead(0x5000)).toBeGreaterThan(0)
+    expect(mmu.translateWrite(0x5000)).toBe(-CAUSE_STORE_PAGE_FAULT)
+    expect(mmu.translateFetch(0x5000)).toBeGreaterThan(0)
+    expect(mmu.walks).toBe(1)
   })
 })
 

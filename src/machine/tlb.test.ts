@@ -198,6 +198,15 @@ describe('Tlb', () => {
     expect([2, 3, 4, 5].map((vpn) => tlb.lookup(vpn, 0) >= 0)).toEqual([false, true, true, true])
     expect(tlb.evictions).toBe(2)
   })
+  it('forgets all pages of a superpage when it is filled anew', () => {
+    const tlb = new Tlb({ entries: 8 })
+    const e = tlb.fill(512, 1, 1024, RW, 0, offsetOf(1024))
+    for (const vpn of [513, 700]) tlb.fillFront(e, vpn, offsetOf(tlb.pfnAt(e, vpn)))
+    tlb.fill(600, 1, 2048 + 88, RW, 0, offsetOf(2048 + 88))
+    verifyFront(tlb)
+    expect([512, 513, 600, 700].map((vpn) => tlb.readTag[vpn])).toEqual([NaN, NaN, 600, NaN])
+    expect(tlb.pfnAt(tlb.lookup(700, 0), 700)).toBe(2048 + 188)
+  })
   it('keeps an address space across a switch away and back', () => {
     const tlb = new Tlb({ entries: 8 })
     tlb.setAsid(1)

@@ -10,6 +10,10 @@
 // The front holds the current address space's user pages only, so a hit needs one compare and no other test. It is a
 // strict subset of the architectural entries: dropping an entry drops its slots. Replacement is round robin in each
 // set and hits do not touch it, so the front hides nothing.
+//
+// An entry is found by its first vpn, whatever the number of ways:
+//
+//   #bucket[first & #bucketMask] ─► e ─► #chain[e] ─► … ─► -1
 
 import { kassert, PAGE_SIZE } from '../base/index.ts'
 import { F_DIRTY, F_EXEC, F_GLOBAL, F_READ, F_USER, F_WRITE, LEVEL_FRAMES } from './pte/format.ts'
@@ -54,6 +58,11 @@ export class Tlb {
   readonly flags: Int32Array
   readonly asidOf: Int32Array
   readonly #nextWay: Int32Array
+  /** Of each set: ways below this one are in use. */
+  readonly #firstEmpty: Int32Array
+  readonly #bucket: Int32Array
+  readonly #bucketMask: number
+  readonly #chain: Int32Array
   /** Entries of each level: levels without any are not probed. */
   readonly #atLevel = new Int32Array(LEVELS)
 
@@ -82,6 +91,12 @@ export class Tlb {
     this.flags = new Int32Array(entries)
     this.asidOf = new Int32Array(entries)
     this.#nextWay = new Int32Array(sets)
+    this.#firstEmpty = new Int32Array(sets)
+    // Twice as many buckets as entries, and the next power of two.
+    const buckets = 2 ** Math.ceil(Math.log2(entries * 2))
+    this.#bucket = new Int32Array(buckets).fill(NONE)
+    this.#bucketMask = buckets - 1
+    this.#chain = new Int32Array(entries).fill(NONE)
   }
 
   /**
@@ -110,10 +125,12 @@ export class Tlb {
    */
   fill(vpn: number, level: number, pfn: number, flags: number, asid: number, offset: number): number {
     const first = vpn - (vpn & (LEVEL_FRAMES[level]! - 1))
-    const set = this.#setOf(first, level)
     let e = this.#findAt(first, level, asid)
     if (e !== NONE) this.#drop(e)
-    else e = this.#victim(set)
+    else e = this.#victim(this.#setOf(first, level))
+    const bucket = first & this.#bucketMask
+    this.#chain[e] = this.#bucket[bucket]!
+    this.#bucket[bucket] = e
     this.vpn[e] = first
     this.level[e] = level
     this.pfn[e] = pfn - (vpn - first)
@@ -205,24 +222,29 @@ export class Tlb {
     }
     return NONE
   }
+  /** The entry of the lowest way, should a global one and one of this address space both match. */
   #findAt(first: number, level: number, asid: number): number {
-    const start = this.#setOf(first, level) * this.ways
-    const end = start + this.ways
-    const vpns = this.vpn
-    for (let e = start; e < end; e++) {
-      if (vpns[e] !== first || this.level[e] !== level) continue
-      if (this.asidOf[e] === asid || (this.flags[e]! & F_GLOBAL) !== 0) return e
+    let found = NONE
+    for (let e = this.#bucket[first & this.#bucketMask]!; e !== NONE; e = this.#chain[e]!) {
+      if (this.vpn[e] !== first || this.level[e] !== level) continue
+      if (this.asidOf[e] !== asid && (this.flags[e]! & F_GLOBAL) === 0) continue
+      if (found === NONE || e < found) found = e
     }
-    return NONE
+    return found
   }
-  /** An empty way of the set, or the next one in turn, emptied. */
+  /** The first empty way of the set, or the next one in turn, emptied. */
   #victim(set: number): number {
-    const start = set * this.ways
-    for (let e = start; e < start + this.ways; e++) if (this.isEmpty(e)) return e
-    const way = this.#nextWay[set]!
-    this.#nextWay[set] = way + 1 === this.ways ? 0 : way + 1
-    this.evictions++
-    this.#drop(start + way)
+    const { ways } = this
+    const start = set * ways
+    let way = this.#firstEmpty[set]!
+    while (way < ways && !this.isEmpty(start + way)) way++
+    if (way === ways) {
+      way = this.#nextWay[set]!
+      this.#nextWay[set] = way + 1 === ways ? 0 : way + 1
+      this.evictions++
+      this.#drop(start + way)
+      this.#firstEmpty[set] = ways
+    } else this.#firstEmpty[set] = way + 1
     return start + way
   }
   #belongsTo(e: number, asid: number): boolean {
@@ -232,9 +254,10 @@ export class Tlb {
     for (let level = 0; level < LEVELS; level++) {
       if (this.#atLevel[level] === 0) continue
       const first = vpn - (vpn & (LEVEL_FRAMES[level]! - 1))
-      const start = this.#setOf(first, level) * this.ways
-      for (let e = start; e < start + this.ways; e++) {
+      for (let e = this.#bucket[first & this.#bucketMask]!; e !== NONE;) {
+        const next = this.#chain[e]!
         if (this.vpn[e] === first && this.level[e] === level && this.#belongsTo(e, asid)) this.#invalidate(e)
+        e = next
       }
     }
   }
@@ -250,8 +273,22 @@ export class Tlb {
     } else {
       for (let i = 0; i < FRONT_SLOTS; i++) if (this.#frontEntry[i] === e) this.#dropFront(i)
     }
+    this.#unchain(e)
+    const set = this.sets === 1 ? 0 : Math.floor(e / this.ways)
+    this.#firstEmpty[set] = Math.min(this.#firstEmpty[set]!, e - set * this.ways)
     this.vpn[e] = NaN
     this.#atLevel[level]!--
+  }
+  #unchain(e: number): void {
+    const bucket = this.vpn[e]! & this.#bucketMask
+    const chain = this.#chain
+    if (this.#bucket[bucket] === e) {
+      this.#bucket[bucket] = chain[e]!
+      return
+    }
+    let before = this.#bucket[bucket]!
+    while (chain[before] !== e) before = chain[before]!
+    chain[before] = chain[e]!
   }
   #dropFront(i: number): void {
     this.readTag[i] = NaN
