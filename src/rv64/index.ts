@@ -11,7 +11,8 @@
  *    first byte that could not be reached, and no register, memory byte or flag has changed.
  *  - `instructions` counts the retired ones exactly; run(n) retires at most n.
  *  - Registers.x[0] and x[1] are 0. Writes to x0 go to the sink.
- *  - Every jump taken and every step into another page looks at the fetch tag of the TLB again.
+ *  - A jump or step into another page looks at the fetch tag of the TLB, and so does a jump inside the page once
+ *    anything may have changed the TLB: remapping, eviction and staleness are what the MMU says they are.
  *  - A store by any hart is seen by the next fetch of those bytes. Whoever else writes a frame that may hold code (a
  *    page read from a file, a frame used anew) calls cache.invalidateFrame; cache.codeFrames says whether it matters.
  *  - A reservation is lost at every stop but STOP_BUDGET, by setContext, and when another hart has run.
