@@ -6,7 +6,7 @@ import type { VmMap, VmMapEntry } from '../map/index.ts'
 import type { MemoryObject } from '../object/index.ts'
 import { PG_locked, PG_uptodate } from '../phys/index.ts'
 import { pmapEnter, PMAP_CANFAIL, pmapLookup } from '../pmap/index.ts'
-import { objectProtection, READ, WRITE } from './uvmFault.ts'
+import { objectProtection, pageProtection, READ, WRITE } from './uvmFault.ts'
 
 /** Maps resident anons of the window around `va`; without permission to store where somebody else sees the page. */
 export function mapAnonNeighbours(map: VmMap, entry: VmMapEntry, va: number): void {
@@ -20,7 +20,8 @@ export function mapAnonNeighbours(map: VmMap, entry: VmMapEntry, va: number): vo
     const pfn = anon === 0 ? -1 : anonPage(anons, anon)
     if (pfn < 0) continue
     const isShared = anons.ref[anon]! > 1 || entry.needsCopy
-    pmapEnter(map.pmap, at, pfn as Pfn, isShared ? entry.protection & ~WRITE : entry.protection, READ | PMAP_CANFAIL)
+    const prot = isShared ? pageProtection(entry) & ~WRITE : pageProtection(entry)
+    pmapEnter(map.pmap, at, pfn as Pfn, prot, (prot & READ) | PMAP_CANFAIL)
     stats.fltnamap++
   }
 }
@@ -47,7 +48,7 @@ export function mapObjectNeighbours(map: VmMap, entry: VmMapEntry, object: Memor
     const pfn = residentPage(map, object, entry.pgoffOf(at))
     if (pfn < 0) continue
     const prot = objectProtection(map, entry, object, pfn as Pfn, false)
-    if (pmapEnter(map.pmap, at, pfn as Pfn, prot, READ | PMAP_CANFAIL) !== 0) return
+    if (pmapEnter(map.pmap, at, pfn as Pfn, prot, (prot & READ) | PMAP_CANFAIL) !== 0) return
     vm.stats.fltnomap++
   }
 }

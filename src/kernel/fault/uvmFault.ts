@@ -224,7 +224,7 @@ function upper(
     if (isErr(fresh)) return WouldSleep
     const copy = anonPage(anons, fresh) as Pfn
     pmapCopyPage(pmaps, pfn as Pfn, copy)
-    const error = enter(map, va, copy, entry.protection, flags, how)
+    const error = enter(map, va, copy, pageProtection(entry), flags, how)
     if (error !== 0) {
       anonUnref(anons, fresh)
       return error
@@ -236,7 +236,7 @@ function upper(
     return 0
   }
   // 1A
-  const prot = isShared || entry.needsCopy ? entry.protection & ~WRITE : entry.protection
+  const prot = isShared || entry.needsCopy ? pageProtection(entry) & ~WRITE : pageProtection(entry)
   const error = enter(map, va, pfn as Pfn, prot, flags, how)
   if (error === 0) stats.flt_anon++
   return error
@@ -257,7 +257,7 @@ function lower(
   if (object === null) {
     if (!isWrite && map.personality.zeroRead === 'zero page') {
       stats.zeroPageReads++
-      return enter(map, va, vm.zeroPfn, entry.protection & ~WRITE, flags, how)
+      return enter(map, va, vm.zeroPfn, pageProtection(entry) & ~WRITE, flags, how)
     }
     return promote(map, entry, va, flags, how, -1)
   }
@@ -292,10 +292,10 @@ export function objectProtection(
   pfn: Pfn,
   isWrite: boolean,
 ): number {
-  if (entry.isCow) return entry.protection & ~WRITE
-  if (isWrite || !object.pager.notifiesWrites) return entry.protection
+  if (entry.isCow) return pageProtection(entry) & ~WRITE
+  if (isWrite || !object.pager.notifiesWrites) return pageProtection(entry)
   const { frames } = map.vm.phys
-  return (frames.flags[frames.indexOf(pfn)]! & PG_dirty) !== 0 ? entry.protection : entry.protection & ~WRITE
+  return (frames.flags[frames.indexOf(pfn)]! & PG_dirty) !== 0 ? pageProtection(entry) : pageProtection(entry) & ~WRITE
 }
 
 // 2B: a new anon with a copy of the object's page, or with zeros.
@@ -314,7 +314,7 @@ function promote(
   const page = anonPage(anons, anon) as Pfn
   if (from < 0) pmapZeroPage(pmaps, page)
   else pmapCopyPage(pmaps, from as Pfn, page)
-  const error = enter(map, va, page, entry.protection, flags, how)
+  const error = enter(map, va, page, pageProtection(entry), flags, how)
   if (error !== 0) {
     anonUnref(anons, anon)
     return error
@@ -328,6 +328,11 @@ function promote(
     if (entry.amap!.isShared) pmapPageProtect(pmaps, from as Pfn, VM_PROT_NONE)
   }
   return 0
+}
+
+/** What translations of an entry's pages may allow: no format has a page that can be written and not read. */
+export function pageProtection(entry: VmMapEntry): number {
+  return (entry.protection & WRITE) !== 0 ? entry.protection | READ : entry.protection
 }
 
 function enter(map: VmMap, va: number, pfn: Pfn, prot: number, flags: number, how: number): 0 | WouldSleep {
