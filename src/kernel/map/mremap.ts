@@ -90,7 +90,8 @@ function checkArguments({ space, old, oldLength, newLength, flags, target }: Req
   if (target > taskSize - newLength || target < 0 || !isPageAligned(target)) return EINVAL
   if ((flags & MREMAP_MAYMOVE) === 0) return EINVAL
   if ((flags & MREMAP_DONTUNMAP) !== 0 && oldLength !== newLength) return EINVAL
-  return old + oldLength > target && target + newLength > old ? EINVAL : 0
+  if (old + oldLength > target && target + newLength > old) return EINVAL
+  return (flags & MREMAP_FIXED) !== 0 && target < space.map.min ? EPERM : 0
 }
 
 /** The checks of growing and moving; a shrinking move looks only at what will be moved. */
