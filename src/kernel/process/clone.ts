@@ -1,11 +1,11 @@
-import { EAGAIN, EINVAL, type Err, isErr, type Sleep } from '../../base/index.ts'
+import { EAGAIN, EINVAL, type Err, isErr, type Sleep, sleepOn } from '../../base/index.ts'
 import { vnodeHold } from '../file/index.ts'
 import { uvmspaceAddref, uvmspaceFork, uvmspaceFree } from '../map/index.ts'
-import { waitForVforkChild } from './execve.ts'
 import type { Kernel } from './kernel.ts'
 import { Limits, RLIMIT_NPROC } from './limits.ts'
 import { Process, Thread } from './process.ts'
 import { A0, SP, TP } from './registers.ts'
+import { isBeingEnded } from './sendSignal.ts'
 import { SignalActions, SS_DISABLE } from './signals.ts'
 import { copyOutInt } from './userCopy.ts'
 
@@ -80,8 +80,15 @@ export function* clone(kernel: Kernel, thread: Thread, r: CloneRequest): Sleep<n
   if (process.isExiting) child.needsAttention = true
   if ((flags & CLONE_VFORK) !== 0 && child.process !== process) child.process.isVforkChild = true
   kernel.scheduler.threadReady(child)
-  if ((flags & CLONE_VFORK) !== 0 && child.process !== process) yield* waitForVforkChild(child.process)
+  if ((flags & CLONE_VFORK) !== 0 && child.process !== process) yield* waitForVforkChild(thread, child.process)
   return child.tid
+}
+
+/** Until the child has an address space of its own or is gone; or the parent is being ended itself. */
+function* waitForVforkChild(thread: Thread, child: Process): Sleep<void> {
+  thread.vforkChild = child
+  while (child.isVforkChild && !isBeingEnded(thread)) yield* sleepOn(child.vforkQueue)
+  thread.vforkChild = null
 }
 
 function* newProcess(kernel: Kernel, thread: Thread, pid: number, r: CloneRequest): Sleep<Thread | Err> {

@@ -20,7 +20,6 @@ import {
   PAGE_SIZE,
   roundPage,
   type Sleep,
-  sleepOn,
   truncPage,
 } from '../../base/index.ts'
 import {
@@ -374,9 +373,4 @@ function* mapVdso(kernel: Kernel, space: VmSpace): Sleep<number | Err> {
   })
   if (isErr(mapped)) vdso.pager.detach(vdso)
   return mapped
-}
-
-/** Sleeps until a vfork child has its own address space or is gone. */
-export function* waitForVforkChild(child: Process): Sleep<void> {
-  while (child.isVforkChild) yield* sleepOn(child.vforkQueue)
 }

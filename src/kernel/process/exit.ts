@@ -8,7 +8,7 @@ import { vnodeRelease } from '../file/index.ts'
 import { uvmspaceFree } from '../map/index.ts'
 import type { Kernel } from './kernel.ts'
 import type { Process, Thread } from './process.ts'
-import { sendSignal } from './sendSignal.ts'
+import { sendSignal, wakeToEnd } from './sendSignal.ts'
 import { CLD_EXITED, CLD_KILLED, SA_NOCLDWAIT, SIG_IGN, SIGCHLD, SIGNAL_COUNT } from './signals.ts'
 import { copyInInt, copyIn, copyOutInt } from './userCopy.ts'
 
@@ -27,7 +27,7 @@ export function exitGroup(kernel: Kernel, process: Process, status: number): voi
   process.isExiting = true
   process.exitStatus = status
   for (const thread of process.threads) endSoon(kernel, thread)
-  process.continueQueue.wakeAll()
+  wakeToEnd(process)
 }
 function endSoon(kernel: Kernel, thread: Thread): void {
   thread.needsAttention = true
@@ -43,7 +43,7 @@ export function* endOtherThreads(kernel: Kernel, thread: Thread): Sleep<void> {
     other.mustEnd = true
     endSoon(kernel, other)
   }
-  process.continueQueue.wakeAll()
+  wakeToEnd(process)
   while (process.threads.length > 1) yield* sleepOn(process.threadQueue)
 }
 

@@ -197,6 +197,9 @@ export class Thread {
   /** Simulated time at which a sleep that is executed again ends; NaN for none. */
   restartDeadline = Number.NaN
 
+  /** The child that it waits for after CLONE_VFORK. */
+  vforkChild: Process | null = null
+
   readonly pending = new SignalQueue()
   mask: SignalSet = 0n
   /** Mask to put back after the handler of a signal that sigsuspend or ppoll waited for. */

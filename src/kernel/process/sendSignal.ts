@@ -50,7 +50,7 @@ function send(kernel: Kernel, process: Process, target: Thread | null, info: Sig
     threads.find((thread) => (thread.waitingFor & bit) !== 0n) ??
     threads.find((thread) => thread.tid === process.pid && isDeliverable(thread, bit)) ??
     threads.find((thread) => isDeliverable(thread, bit))
-  if (signo === SIGKILL) process.continueQueue.wakeAll()
+  if (signo === SIGKILL) wakeToEnd(process)
   if (taker === undefined) return
   taker.needsAttention = true
   kernel.scheduler.interruptSleep(taker)
@@ -99,6 +99,18 @@ export function forceSignal(thread: Thread, info: SignalInfo): void {
   if (process.isExiting) return
   thread.pending.add(info)
   thread.needsAttention = true
+}
+
+/** Ends the sleeps of a process that signals do not interrupt, but its end does. */
+export function wakeToEnd(process: Process): void {
+  process.continueQueue.wakeAll()
+  for (const thread of process.threads) thread.vforkChild?.vforkQueue.wakeAll()
+}
+/** The thread will not return to user code. */
+export function isBeingEnded(thread: Thread): boolean {
+  const { process } = thread
+  const killed = (thread.pending.set | process.pending.set) & signalBit(SIGKILL)
+  return process.isExiting || thread.mustEnd || killed !== 0n
 }
 
 /** Recomputes whether the thread must look for signals before user code runs; after its mask or an action changed. */

@@ -132,8 +132,10 @@ export function* sigtimedwait(kernel: Kernel, thread: Thread): Sleep<number> {
     if (nowNs(kernel) >= deadline) return EAGAIN
     if (thread.needsAttention) return EINTR
     thread.waitingFor = wanted.set
-    yield* sleepUntil(deadline, true)
+    const reason = yield* sleepUntil(deadline, true)
     thread.waitingFor = 0n
+    const here = (thread.pending.set | thread.process.pending.set) & wanted.set
+    if (reason === 'signal' && here === 0n) return EINTR
   }
 }
 function* giveInfo(thread: Thread, info: SignalInfo): Sleep<number> {

@@ -71,6 +71,8 @@ const HWPROBE_ANSWERS = new Map<number, (kernel: Kernel) => number>([
 ])
 const HWPROBE_PAIRS_MAX = 4096
 const HWPROBE_WHICH_CPUS = 1
+/** Of a set of CPUs that are looked at. */
+const CPU_SET_BYTES = 128
 /** long riscv_hwprobe(struct pair *pairs, size_t count, size_t cpusetsize, unsigned long *cpus, unsigned flags) */
 export function* riscvHwprobe(kernel: Kernel, thread: Thread): Sleep<number> {
   const address = long(thread, 0)
@@ -95,14 +97,15 @@ export function* riscvHwprobe(kernel: Kernel, thread: Thread): Sleep<number> {
   }
   if (flags === 0) return yield* copyOut(thread.space, address, bytes)
   // All CPUs are alike: either all that were asked for, or none.
-  return all ? 0 : yield* copyOut(thread.space, long(thread, 3), new Uint8Array(size(thread, 2)))
+  const setBytes = Math.min(size(thread, 2), CPU_SET_BYTES)
+  return all ? 0 : yield* copyOut(thread.space, long(thread, 3), new Uint8Array(setBytes))
 }
 function* checkCpus(kernel: Kernel, thread: Thread, flags: number): Sleep<0 | Err> {
   const bytes = size(thread, 2)
   const address = long(thread, 3)
   if (bytes === 0 && address === 0) return flags === 0 ? 0 : EINVAL
   if (bytes === 0 || address === 0) return EINVAL
-  const set = yield* copyIn(thread.space, address, Math.min(bytes, 128))
+  const set = yield* copyIn(thread.space, address, Math.min(bytes, CPU_SET_BYTES))
   if (isErr(set)) return set
   if (flags !== 0) return 0
   const online = kernel.machine.cpus.some(({ id }) => ((set[id >> 3] ?? 0) & (1 << (id & 7))) !== 0)
