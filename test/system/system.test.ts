@@ -56,9 +56,9 @@ describe('System.spawn', () => {
     const system = small()
     // read(0, sp, 16); write(1, sp, 16)
     const code = [
-      ...[addi('sp', 'sp', -16), li('a0', 0), addi('a1', 'sp', 0), li('a2', 16), ...call(63)],
-      ...[addi('a2', 'a0', 0), li('a0', 1), ...call(64), ...exit(4)],
-    ]
+      [addi('sp', 'sp', -16), li('a0', 0), addi('a1', 'sp', 0), li('a2', 16), ...call(63)],
+      [addi('a2', 'a0', 0), li('a0', 1), ...call(64), ...exit(4)],
+    ].flat()
     const pieces: string[] = []
     const guest = system.spawn(tinyElf(code), {
       stdin: 'typed',
@@ -149,10 +149,10 @@ describe('a run', () => {
     const system = small({ memory: '8M' })
     // mmap 256 MiB without reserving, then touch page after page
     const eat = [
-      ...[li('a0', 0), lui('a1', 0x10000), li('a2', 3), lui('a3', 4), addi('a3', 'a3', 0x22)],
-      ...[addi('a4', 'zero', -1), li('a5', 0), ...call(222), lui('t1', 1)],
-      ...[sd('zero', 'a0', 0), 0x00650533, jump(-8)],
-    ]
+      [li('a0', 0), lui('a1', 0x10000), li('a2', 3), lui('a3', 4), addi('a3', 'a3', 0x22)],
+      [addi('a4', 'zero', -1), li('a5', 0), ...call(222), lui('t1', 1)],
+      [sd('zero', 'a0', 0), 0x00650533, jump(-8)],
+    ].flat()
     for (let i = 0; i < 3; i++) {
       const guest = system.spawn(tinyElf(eat))
       expect(system.run(guest)).toBe(137)
