@@ -117,7 +117,10 @@ export class Mmu {
     const walker = this.walker
     const cause = walker.walk(this.memory, this.format, this.root, va, access, mode)
     if (cause < 0) return cause
-    tlb.fill(vpn, walker.level, walker.pfn, walker.flags, this.asid, walker.offset)
-    return walker.offset
+    const offset = walker.place * PAGE
+    // A store may walk because the entry there has D clear: that one is replaced.
+    if (e >= 0) tlb.fill(vpn, walker.level, walker.pfn, walker.flags, this.asid, offset)
+    else tlb.fillMissing(vpn, walker.level, walker.pfn, walker.flags, this.asid, offset)
+    return offset
   }
 }

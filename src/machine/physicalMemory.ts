@@ -123,13 +123,22 @@ export class PhysicalMemory {
    * @returns    the offset, or -1: no RAM there, or the backing is exhausted (which is running out of memory)
    */
   frameOffset(pfn: number): number {
-    const base = this.#sectionBase[Math.floor(pfn / FRAMES_PER_SECTION)]
+    const place = this.framePlace(pfn)
+    return place < 0 ? -1 : place * PAGE_SIZE
+  }
+  /**
+   * The same counted in frames: frameOffset / 4096, or -1. For page walks: a place is a small integer, while an offset
+   * may need 32 bits and is calculated with as a double.
+   */
+  framePlace(pfn: number): number {
+    const low = pfn | 0
+    if (low !== pfn) return this.#placeFar(pfn)
+    const base = this.#sectionBase[low >>> 15]
     if (base === undefined) return -1
-    // `&` is right above 2^32 too: it sees the low 32 bits.
-    const slot = base + ((pfn & (FRAMES_PER_SECTION - 1)) >>> 9)
+    const slot = base + ((low & (FRAMES_PER_SECTION - 1)) >>> 9)
     const granule = this.#granules[slot]!
-    if (granule >= 0) return granule * GRANULE_BYTES + (pfn & (FRAMES_PER_GRANULE - 1)) * PAGE_SIZE
-    return this.#frameOffsetCold(pfn, slot, granule)
+    if (granule >= 0) return (granule << 9) | (low & (FRAMES_PER_GRANULE - 1))
+    return this.#placeCold(pfn, slot, granule)
   }
   /** Byte offset of a physical address in the buffer, or -1 as frameOffset. */
   offsetOf(pa: number): number {
@@ -208,7 +217,16 @@ export class PhysicalMemory {
   #slotOf(pfn: number): number {
     return this.#sectionBase[Math.floor(pfn / FRAMES_PER_SECTION)]! + ((pfn & (FRAMES_PER_SECTION - 1)) >>> 9)
   }
-  #frameOffsetCold(pfn: number, slot: number, granule: number): number {
+  /** Frames beyond 8 TiB, and numbers that are no frame. */
+  #placeFar(pfn: number): number {
+    const base = this.#sectionBase[Math.floor(pfn / FRAMES_PER_SECTION)]
+    if (base === undefined) return -1
+    // `&` is right above 2^32 too: it sees the low 32 bits.
+    const slot = base + ((pfn & (FRAMES_PER_SECTION - 1)) >>> 9)
+    const granule = this.#granules[slot]!
+    return granule >= 0 ? granule * FRAMES_PER_GRANULE + (pfn & 511) : this.#placeCold(pfn, slot, granule)
+  }
+  #placeCold(pfn: number, slot: number, granule: number): number {
     if (granule === NO_RAM) return -1
     let place = granule
     if (granule === PARTIAL) {
@@ -222,7 +240,7 @@ export class PhysicalMemory {
       if (granule === PARTIAL) this.#partial.set(Math.floor(pfn / FRAMES_PER_GRANULE), place)
       else this.#granules[slot] = place
     }
-    return place * GRANULE_BYTES + (pfn & (FRAMES_PER_GRANULE - 1)) * PAGE_SIZE
+    return place * FRAMES_PER_GRANULE + (pfn & (FRAMES_PER_GRANULE - 1))
   }
 }
 

@@ -62,6 +62,8 @@ export class Tlb {
   readonly #firstEmpty: Int32Array
   readonly #bucket: Int32Array
   readonly #bucketMask: number
+  /** Bucket of each entry that is not empty. */
+  readonly #bucketOf: Int32Array
   readonly #chain: Int32Array
   /** Entries of each level: levels without any are not probed. */
   readonly #atLevel = new Int32Array(LEVELS)
@@ -96,6 +98,7 @@ export class Tlb {
     const buckets = 2 ** Math.ceil(Math.log2(entries * 2))
     this.#bucket = new Int32Array(buckets).fill(NONE)
     this.#bucketMask = buckets - 1
+    this.#bucketOf = new Int32Array(entries)
     this.#chain = new Int32Array(entries).fill(NONE)
   }
 
@@ -125,10 +128,29 @@ export class Tlb {
    */
   fill(vpn: number, level: number, pfn: number, flags: number, asid: number, offset: number): number {
     const first = vpn - (vpn & (LEVEL_FRAMES[level]! - 1))
-    let e = this.#findAt(first, level, asid)
-    if (e !== NONE) this.#drop(e)
-    else e = this.#victim(this.#setOf(first, level))
+    const old = this.#findAt(first, level, asid)
+    if (old === NONE)
+      return this.#put(this.#victim(this.#setOf(first, level)), first, vpn, level, pfn, flags, asid, offset)
+    this.#drop(old)
+    return this.#put(old, first, vpn, level, pfn, flags, asid, offset)
+  }
+  /** The same when `lookup` has just answered -1: there is nothing to replace but a victim. */
+  fillMissing(vpn: number, level: number, pfn: number, flags: number, asid: number, offset: number): number {
+    const first = level === 0 ? vpn : vpn - (vpn & (LEVEL_FRAMES[level]! - 1))
+    return this.#put(this.#victim(this.#setOf(first, level)), first, vpn, level, pfn, flags, asid, offset)
+  }
+  #put(
+    e: number,
+    first: number,
+    vpn: number,
+    level: number,
+    pfn: number,
+    flags: number,
+    asid: number,
+    offset: number,
+  ): number {
     const bucket = first & this.#bucketMask
+    this.#bucketOf[e] = bucket
     this.#chain[e] = this.#bucket[bucket]!
     this.#bucket[bucket] = e
     this.vpn[e] = first
@@ -264,7 +286,10 @@ export class Tlb {
   #invalidate(e: number): void {
     this.invalidations++
     this.#drop(e)
+    const set = this.sets === 1 ? 0 : Math.floor(e / this.ways)
+    this.#firstEmpty[set] = Math.min(this.#firstEmpty[set]!, e - set * this.ways)
   }
+  /** Empties an entry; whoever does not fill it again at once sees to #firstEmpty. */
   #drop(e: number): void {
     const level = this.level[e]!
     if (level === 0) {
@@ -274,13 +299,11 @@ export class Tlb {
       for (let i = 0; i < FRONT_SLOTS; i++) if (this.#frontEntry[i] === e) this.#dropFront(i)
     }
     this.#unchain(e)
-    const set = this.sets === 1 ? 0 : Math.floor(e / this.ways)
-    this.#firstEmpty[set] = Math.min(this.#firstEmpty[set]!, e - set * this.ways)
     this.vpn[e] = NaN
     this.#atLevel[level]!--
   }
   #unchain(e: number): void {
-    const bucket = this.vpn[e]! & this.#bucketMask
+    const bucket = this.#bucketOf[e]!
     const chain = this.#chain
     if (this.#bucket[bucket] === e) {
       this.#bucket[bucket] = chain[e]!

@@ -141,7 +141,7 @@ describe.each([
           expect(places.map((pa) => readPte(memory, pa))).toEqual(after)
           if (cause < 0) continue
           successes++
-          expect([walker.pfn, walker.level, walker.offset]).toEqual([
+          expect([walker.pfn, walker.level, walker.place * 4096]).toEqual([
             expected.pfn,
             expected.level,
             memory.frameOffset(expected.pfn),

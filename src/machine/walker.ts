@@ -24,6 +24,8 @@ export const CAUSE_FETCH_PAGE_FAULT = 12
 export const CAUSE_LOAD_PAGE_FAULT = 13
 export const CAUSE_STORE_PAGE_FAULT = 15
 
+const WORDS_PER_FRAME = 1024
+
 // By access.
 const PAGE_FAULT: readonly number[] = [-CAUSE_FETCH_PAGE_FAULT, -CAUSE_LOAD_PAGE_FAULT, -CAUSE_STORE_PAGE_FAULT]
 const ACCESS_FAULT: readonly number[] = [-CAUSE_FETCH_ACCESS, -CAUSE_LOAD_ACCESS, -CAUSE_STORE_ACCESS]
@@ -47,8 +49,8 @@ export class Walker {
   level = 0
   /** F_… of the leaf, A and D as the walk left them. */
   flags = 0
-  /** Byte offset of the frame in memory. */
-  offset = 0
+  /** Place of the frame in memory, as PhysicalMemory.framePlace. */
+  place = 0
   /** Walks begun, and entries read by them. */
   walks = 0
   reads = 0
@@ -72,24 +74,22 @@ export class Walker {
   walk(memory: PhysicalMemory, format: PteFormat, rootPfn: number, va: number, access: number, mode: number): number {
     this.walks++
     if (!format.isCanonical(va)) return PAGE_FAULT[access]!
-    let tablePfn = rootPfn
+    const words = memory.i32
     let allowed = -1
+    let place = memory.framePlace(rootPfn)
     for (let level = format.levels - 1; level >= 0; level--) {
-      const table = memory.frameOffset(tablePfn)
-      if (table < 0) return ACCESS_FAULT[access]!
-      const word = (table >>> 2) + format.indexAt(va, level) * 2
-      const lo = memory.i32[word]!
-      const hi = memory.i32[word + 1]!
+      if (place < 0) return ACCESS_FAULT[access]!
+      const word = place * WORDS_PER_FRAME + format.indexAt(va, level) * 2
+      const lo = words[word]!
+      const hi = words[word + 1]!
       this.reads++
       if (!format.isValid(lo, hi) || format.hasReservedBits(lo, hi, level)) return PAGE_FAULT[access]!
-      if (!format.isLeaf(lo, hi, level)) {
-        allowed &= format.allowedBelow(lo, hi)
-        const touched = format.withTableAccessed(lo)
-        if (touched !== lo) memory.i32[word] = touched
-        tablePfn = format.pfnOf(lo, hi)
-        continue
-      }
-      return this.#leaf(memory, format, va, access, mode, level, word, lo, hi, allowed)
+      if (format.isLeaf(lo, hi, level))
+        return this.#leaf(memory, format, va, access, mode, level, word, lo, hi, allowed)
+      allowed &= format.allowedBelow(lo, hi)
+      const touched = format.withTableAccessed(lo)
+      if (touched !== lo) words[word] = touched
+      place = format.placeOf(memory, lo, hi)
     }
     return PAGE_FAULT[access]!
   }
@@ -108,9 +108,14 @@ export class Walker {
   ): number {
     const passed = format.flagsOf(lo, hi, level) & allowed
     if (!allows(passed, access, mode)) return PAGE_FAULT[access]!
-    const pfn = format.pfnOf(lo, hi) + (Math.floor(va / 4096) & (LEVEL_FRAMES[level]! - 1))
-    const offset = memory.frameOffset(pfn)
-    if (offset < 0) return ACCESS_FAULT[access]!
+    let pfn = format.pfnOf(lo, hi)
+    let place: number
+    if (level === 0) place = format.placeOf(memory, lo, hi)
+    else {
+      pfn += Math.floor(va / 4096) & (LEVEL_FRAMES[level]! - 1)
+      place = memory.framePlace(pfn)
+    }
+    if (place < 0) return ACCESS_FAULT[access]!
     let marked = format.withAccessed(lo)
     if (access === ACCESS_STORE && (passed & F_DIRTY) === 0) marked = format.withDirty(marked)
     // Compare and set: nothing runs between the read and this write, so the comparison cannot fail.
@@ -118,7 +123,7 @@ export class Walker {
     this.pfn = pfn
     this.level = level
     this.flags = format.flagsOf(marked, hi, level) & allowed
-    this.offset = offset
+    this.place = place
     return 0
   }
 }

@@ -13,6 +13,7 @@
 // One root serves both halves: with T0SZ = T1SZ = 17 each half has 47 bits and a root of 256 entries, so that
 // TTBR0 = root and TTBR1 = root + 2048 read this very table.
 
+import type { PhysicalMemory } from '../physicalMemory.ts'
 import {
   checkLeaf,
   F_ACCESSED,
@@ -61,6 +62,9 @@ export class Aarch64Format extends PteBase implements PteFormat {
   }
   pfnOf(lo: number, hi: number): number {
     return (hi & 0xffff) * 0x100000 + (lo >>> 12)
+  }
+  placeOf(memory: PhysicalMemory, lo: number, hi: number): number {
+    return memory.framePlace(this.pfnOf(lo, hi))
   }
   flagsOf(lo: number, hi: number, _level: number): number {
     if ((lo & VALID) === 0) return 0

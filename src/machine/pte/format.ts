@@ -1,6 +1,7 @@
 // What the kernel and the walker know of a page-table entry, whatever the processor's format.
 
 import { kassert, PAGE_SHIFT } from '../../base/index.ts'
+import type { PhysicalMemory } from '../physicalMemory.ts'
 
 // Flags of a present entry, the same for all formats.
 //
@@ -51,6 +52,7 @@ export const SOFT_FILE = 32
 /** Values are below this. */
 export const SOFT_VALUE_LIMIT = 2 ** 40
 
+const GIGABYTE = 2 ** 30
 const SOFT_FILE_BIT = 1 << 6
 
 /** Bytes an entry of level 0, 1, 2, 3 maps. */
@@ -83,6 +85,8 @@ export interface PteFormat {
   hasReservedBits(lo: number, hi: number, level: number): boolean
   /** Frame of the mapped memory, or of the next table. */
   pfnOf(lo: number, hi: number): number
+  /** The place of that frame in memory, or -1: PhysicalMemory.framePlace, with less arithmetic. */
+  placeOf(memory: PhysicalMemory, lo: number, hi: number): number
   /** F_… of a leaf; 0 when it is not valid. */
   flagsOf(lo: number, hi: number, level: number): number
   /** F_READ, F_WRITE, F_EXEC, F_USER as far as a table entry lets them through. */
@@ -146,7 +150,10 @@ export abstract class PteBase {
   }
 
   indexAt(va: number, level: number): number {
-    return Math.floor(va / LEVEL_BYTES[level]!) & 0x1ff
+    // The low word of `va` has all of the two lowest levels; a walk asks for each level, and divisions take their time.
+    if (level === 0) return (va >>> 12) & 0x1ff
+    if (level === 1) return (va >>> 21) & 0x1ff
+    return (Math.floor(va / GIGABYTE) >>> ((level - 2) * 9)) & 0x1ff
   }
   isCanonical(va: number): boolean {
     return va >= -this.#halfBytes && va < this.#halfBytes

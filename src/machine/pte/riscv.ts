@@ -6,6 +6,7 @@
 // +--+-----+---------+----------------------------+-------+-+-+-+-+-+-+-+-+
 // RSW: bit 8 WIRED, bit 9 MANAGED. Svnapot and Svpbmt are absent, so bits 54-63 must be zero.
 
+import type { PhysicalMemory } from '../physicalMemory.ts'
 import { checkLeaf, F_VALID, F_WRITE, LEVEL_FRAMES, PteBase, type PteFormat } from './format.ts'
 
 const V = 1
@@ -37,6 +38,11 @@ export class RiscvFormat extends PteBase implements PteFormat {
   }
   pfnOf(lo: number, hi: number): number {
     return (hi & 0x3fffff) * 0x400000 + (lo >>> 10)
+  }
+  placeOf(memory: PhysicalMemory, lo: number, hi: number): number {
+    // Below 16 GiB the frame number is a small integer all the way.
+    if (hi === 0) return memory.framePlace(lo >>> 10)
+    return memory.framePlace(this.pfnOf(lo, hi))
   }
   flagsOf(lo: number, _hi: number, _level: number): number {
     return (lo & V) === 0 ? 0 : ((lo >>> 1) & FLAG_BITS) | F_VALID

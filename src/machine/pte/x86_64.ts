@@ -8,6 +8,7 @@
 // PAT, which is not modelled; in a larger leaf PAT is bit 12 and must be zero here. What is present is readable.
 // Permissions of tables narrow those of the leaf below, and a walk sets A in tables too.
 
+import type { PhysicalMemory } from '../physicalMemory.ts'
 import {
   checkLeaf,
   F_ACCESSED,
@@ -52,6 +53,9 @@ export class X86Format extends PteBase implements PteFormat {
   }
   pfnOf(lo: number, hi: number): number {
     return (hi & 0xfffff) * 0x100000 + (lo >>> 12)
+  }
+  placeOf(memory: PhysicalMemory, lo: number, hi: number): number {
+    return memory.framePlace(this.pfnOf(lo, hi))
   }
   flagsOf(lo: number, hi: number, _level: number): number {
     if ((lo & P) === 0) return 0
