@@ -11,7 +11,7 @@ if (major < 20 || (major === 20 && minor < 19)) {
   process.exit(2)
 }
 let main
-if (existsSync(here('./pagewright.ts'))) {
+if (existsSync(here('../src/index.ts'))) {
   const isReady = () => existsSync(here('../node_modules/tsx/package.json'))
   if (!isReady()) spawnSync(process.execPath, [here('../scripts/ensure.mjs')], { stdio: ['ignore', 2, 2] })
   if (!isReady()) {
