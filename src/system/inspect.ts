@@ -168,6 +168,8 @@ export function makeReport(config: CheckedConfig, booted: Booted, record: RunRec
   const misses = sum((i) => machine.cpus[i]!.tlb.misses)
   const living = [...kernel.processes.byPid.values()].filter((process) => process.space !== null)
   const { first } = record
+  // A fault that waited for a disk is major, whether it then mapped the page or copied it.
+  const majorCopies = Math.max(0, stats.majorFaults - stats.flt_obj)
   return {
     schema: REPORT_SCHEMA,
     machine: {
@@ -190,8 +192,8 @@ export function makeReport(config: CheckedConfig, booted: Booted, record: RunRec
       total: stats.minorFaults + stats.majorFaults + stats.protectionFaults,
       zeroFill: stats.flt_przero,
       zeroPage: stats.zeroPageReads,
-      copyOnWrite: stats.flt_acow + stats.flt_prcopy,
-      fileMinor: Math.max(0, stats.flt_obj - stats.majorFaults),
+      copyOnWrite: stats.flt_acow + stats.flt_prcopy - majorCopies,
+      fileMinor: stats.flt_obj - stats.majorFaults + majorCopies,
       fileMajor: stats.majorFaults,
       remap: stats.flt_anon,
       protection: stats.protectionFaults,

@@ -312,6 +312,7 @@ export class Scheduler implements SchedulerUpcalls {
       if (this.#taskOf.has(task.thread)) {
         task.thread.continuation = task.work
         task.thread.state = 'sleeping'
+        task.thread.process.usage.voluntarySwitches++
       } else this.#kernelTasks.add(task) // the rest of its exit
     }
     const cpu = this.machine.current.cpu
@@ -337,6 +338,8 @@ export class Scheduler implements SchedulerUpcalls {
       this.#loadedPmap[cpu.id] = pmap
     }
     if (this.#loadedThread[cpu.id] === thread) return
+    const before = this.#loadedThread[cpu.id]
+    if (before?.state === 'runnable') before.process.usage.involuntarySwitches++
     this.#loadedThread[cpu.id] = thread
     this.switches++
     cpu.charge(SWITCH_TICKS)
