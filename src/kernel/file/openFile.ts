@@ -58,6 +58,7 @@ export class OpenFile {
     this.text = null
     this.writeErrorsSeen = vnode.writeErrors
     this.serial = nextSerial++
+    if (this.isWritable) vnode.writers++
   }
 
   get isPath(): boolean {
@@ -88,6 +89,7 @@ export class OpenFile {
     kassert(this.refs > 0, 'an open file is released as often as it was referenced', this.vnode.name)
     if (--this.refs > 0) return
     this.io.release(this)
+    if (this.isWritable) this.vnode.writers--
     vnodeRelease(this.vnode)
   }
 }

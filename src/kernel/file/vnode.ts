@@ -49,6 +49,8 @@ export class Vnode {
   gid: number
   nlink: number
   holds: number
+  /** Open files that may write it: a program being written is not executed. */
+  writers: number
   /** Major and minor number of a device, as in st_rdev. */
   rdev: number
   atime: Timestamp
@@ -78,6 +80,7 @@ export class Vnode {
     this.gid = init.gid
     this.nlink = init.kind === 'dir' ? 2 : 1
     this.holds = 0
+    this.writers = 0
     this.rdev = 0
     this.atime = init.time
     this.mtime = init.time

@@ -33,7 +33,7 @@ export function findSpace(
   const { map } = space
   if (length > map.max) return ENOMEM
   if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0) {
-    if (addr > map.max - length) return ENOMEM
+    if (addr < 0 || addr > map.max - length) return ENOMEM
     if (!isPageAligned(addr)) return EINVAL
     if (addr < MMAP_MIN_ADDR) return EPERM
     if ((flags & MAP_FIXED_NOREPLACE) !== 0 && !map.isFree(addr, addr + length)) return EEXIST

@@ -1,6 +1,6 @@
 import { EIO, isErr, type OrErr, PAGE_SIZE, WouldSleep } from '../../base/index.ts'
 import { type Files, type OpenFile, SimpleIo, type Uio } from '../file/index.ts'
-import { copyInTry, copyOutTry, type Process } from '../process/index.ts'
+import { copyInTry, copyOutTry, forcedOffsetTry, type Process } from '../process/index.ts'
 
 /** Where the bytes come from and go to. An answer may be shorter than asked; empty is the end. */
 export interface ByteStore {
@@ -23,13 +23,13 @@ export class MemoryIo extends SimpleIo {
       read(position, length) {
         if (process.space === null) return new Uint8Array(0)
         const bytes = new Uint8Array(pageful(position, length))
-        const copied = copyInTry(process.space, position, bytes)
+        const copied = copyInTry(process.space, position, bytes, forcedOffsetTry)
         return copied === WouldSleep || isErr(copied) ? EIO : bytes
       },
       write(position, bytes) {
         if (process.space === null) return 0
         const part = bytes.subarray(0, pageful(position, bytes.length))
-        const copied = copyOutTry(process.space, position, part)
+        const copied = copyOutTry(process.space, position, part, forcedOffsetTry)
         return copied === WouldSleep || isErr(copied) ? EIO : part.length
       },
     })

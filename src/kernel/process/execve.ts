@@ -12,6 +12,7 @@ import {
   ENOENT,
   ENOEXEC,
   ENOMEM,
+  ETXTBSY,
   type Err,
   isErr,
   KiB,
@@ -84,7 +85,7 @@ interface Built {
  * Replaces the program of a process.
  *
  * @returns 0: the thread's registers are the new program's; or why nothing has changed: an ElfError, ENOENT, EACCES,
- *          ENOTDIR, ELOOP, E2BIG, ENOMEM, EIO
+ *          ENOTDIR, ELOOP, ETXTBSY, E2BIG, ENOMEM, EIO
  * @locks   sleeps
  * @manual  execve(2)
  */
@@ -116,7 +117,7 @@ export function* buildProgram(
   needsPermission: boolean,
 ): Sleep<Built | Err | ElfError> {
   const found = yield* findProgram(kernel, context, request, needsPermission)
-  if (isErr(found) || isElfError(found)) return found
+  if (isErr(found)) return found
   const { file, path, argv } = found
   const result = yield* buildFrom(kernel, limits, context, file, path, argv, request)
   if (isErr(result) || isElfError(result)) file.release()
@@ -163,7 +164,7 @@ function* findProgram(
   context: WalkContext,
   request: ExecRequest,
   needsPermission: boolean,
-): Sleep<{ file: OpenFile; path: string; argv: readonly Uint8Array[] } | Err | ElfError> {
+): Sleep<{ file: OpenFile; path: string; argv: readonly Uint8Array[] } | Err> {
   let { path } = request
   let argv = request.argv.length === 0 ? [new Uint8Array(0)] : request.argv
   for (let level = 0; ; level++) {
@@ -203,11 +204,10 @@ function* openProgram(
   if (isErr(file)) return file
   const { vnode } = file
   const refused = vnode.kind !== 'file' || vnode.object === null ? EACCES : vnodeAccess(vnode, context.who, MAY_EXEC)
-  if (refused !== 0 && (needsPermission || vnode.kind !== 'file')) {
-    file.release()
-    return EACCES
-  }
-  return file
+  const error = refused !== 0 && (needsPermission || vnode.kind !== 'file') ? EACCES : vnode.writers > 0 ? ETXTBSY : 0
+  if (error === 0) return file
+  file.release()
+  return error
 }
 
 // Steps 2 and 3.

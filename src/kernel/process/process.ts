@@ -134,6 +134,8 @@ export class Process {
   alarm: { cancel: () => void; at: number; intervalNs: number } | null = null
   dumpable = 1
   deathSignal = 0
+  /** Commands that membarrier has registered. */
+  barriers = 0
 
   constructor(pid: number, parent: Process | null, init: ProcessInit) {
     this.pid = pid

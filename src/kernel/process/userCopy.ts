@@ -17,7 +17,7 @@ import {
 import { F_DIRTY } from '../../machine/index.ts'
 import { READ, uvmFault, uvmFaultTry, WRITE } from '../fault/index.ts'
 import type { VmSpace } from '../map/index.ts'
-import { pmapLookup } from '../pmap/index.ts'
+import { pmapLookup, pmapProtect, pmapUpdate } from '../pmap/index.ts'
 
 /** What is 0 on success; copies know one error. */
 export type CopyResult = 0 | Err
@@ -44,6 +44,28 @@ function isReady(space: VmSpace, va: number, access: number): boolean {
   return access === WRITE ? (pmaps.prot & WRITE) !== 0 && (pmaps.flags & F_DIRTY) !== 0 : (pmaps.prot & READ) !== 0
 }
 
+/**
+ * The same for a debugger, whom the protection of private memory does not stop: a write makes the page the process's
+ * own. Shared memory that may not be written stays closed.
+ *
+ * @manual ptrace(2), proc_pid_mem(5)
+ */
+export function forcedOffsetTry(space: VmSpace, va: number, access: number): number | WouldSleep | Err {
+  const entry = va >= 0 ? space.map.lookup(va) : null
+  if (entry === null) return EFAULT
+  const allowed = entry.protection
+  if ((allowed & access) === access) return userOffsetTry(space, va, access)
+  if (!entry.isCow && (entry.maxProtection & access) !== access) return EFAULT
+  // Nothing else runs meanwhile; the translation goes back to what the entry allows before anybody can use it.
+  entry.protection |= access
+  const offset = userOffsetTry(space, va, access)
+  entry.protection = allowed
+  const page = va - (va & PAGE_MASK)
+  pmapProtect(space.pmap, page, page + PAGE_SIZE, allowed)
+  pmapUpdate(space.pmap)
+  return offset
+}
+
 /** Makes the user page at `va` accessible. 0 or EFAULT; sleeps. */
 export function* userFaultIn(space: VmSpace, va: number, access: number): Sleep<CopyResult> {
   if (!(va >= 0 && va < space.map.max)) return EFAULT
@@ -51,10 +73,15 @@ export function* userFaultIn(space: VmSpace, va: number, access: number): Sleep<
 }
 
 /** Copies user bytes at `va` into `to`. @returns 0 or EFAULT, when a first part may have been copied */
-export function copyInTry(space: VmSpace, va: number, to: Uint8Array): CopyResult | WouldSleep {
+export function copyInTry(
+  space: VmSpace,
+  va: number,
+  to: Uint8Array,
+  offsetOf = userOffsetTry,
+): CopyResult | WouldSleep {
   const { u8 } = space.vm.machine.memory
   for (let done = 0; done < to.length;) {
-    const offset = userOffsetTry(space, va + done, READ)
+    const offset = offsetOf(space, va + done, READ)
     if (typeof offset === 'symbol' || offset < 0) return offset as CopyResult | WouldSleep
     const bytes = Math.min(to.length - done, PAGE_SIZE - (offset & PAGE_MASK))
     to.set(u8.subarray(offset, offset + bytes), done)
@@ -63,10 +90,15 @@ export function copyInTry(space: VmSpace, va: number, to: Uint8Array): CopyResul
   return 0
 }
 /** Copies `from` to user memory at `va`. @returns 0 or EFAULT, when a first part may have been copied */
-export function copyOutTry(space: VmSpace, va: number, from: Uint8Array): CopyResult | WouldSleep {
+export function copyOutTry(
+  space: VmSpace,
+  va: number,
+  from: Uint8Array,
+  offsetOf = userOffsetTry,
+): CopyResult | WouldSleep {
   const { u8 } = space.vm.machine.memory
   for (let done = 0; done < from.length;) {
-    const offset = userOffsetTry(space, va + done, WRITE)
+    const offset = offsetOf(space, va + done, WRITE)
     if (typeof offset === 'symbol' || offset < 0) return offset as CopyResult | WouldSleep
     const bytes = Math.min(from.length - done, PAGE_SIZE - (offset & PAGE_MASK))
     u8.set(from.subarray(done, done + bytes), offset)

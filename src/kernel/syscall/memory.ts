@@ -108,15 +108,19 @@ export function* memfdCreate(kernel: Kernel, thread: Thread): Sleep<number> {
 }
 
 const MEMBARRIER_COMMANDS = 0x3ff
-const MEMBARRIER_RSEQ = 0x80 | 0x100
-const registered = new WeakSet<object>()
+const MEMBARRIER_RSEQ = 0x80
+const MEMBARRIER_GET_REGISTRATIONS = 0x200
+/** The commands that register, and those that need it. Each is registered by the bit above it. */
+const MEMBARRIER_REGISTERS = 0x4 | 0x10 | 0x40 | 0x100
+const MEMBARRIER_NEEDS = 0x8 | 0x20 | 0x80
 /** CPUs take turns, so every barrier holds already; only registration is remembered. @manual membarrier(2) */
 export function membarrier(_kernel: Kernel, thread: Thread): number {
+  const { process } = thread
   const command = int(thread, 0)
-  if ((int(thread, 1) & ~((command & MEMBARRIER_RSEQ) !== 0 ? 1 : 0)) !== 0) return EINVAL
+  if (int(thread, 1) !== 0 && (int(thread, 1) !== 1 || command !== MEMBARRIER_RSEQ)) return EINVAL
   if (command === 0) return MEMBARRIER_COMMANDS
   if ((command & (command - 1)) !== 0 || (command & ~MEMBARRIER_COMMANDS) !== 0) return EINVAL
-  if (command === 4 || command === 16 || command === 64 || command === 256) registered.add(thread.space)
-  if ((command === 8 || command === 32 || command === 128) && !registered.has(thread.space)) return EPERM
-  return 0
+  if (command === MEMBARRIER_GET_REGISTRATIONS) return process.barriers
+  if ((command & MEMBARRIER_REGISTERS) !== 0) process.barriers |= command
+  return (command & MEMBARRIER_NEEDS) !== 0 && (process.barriers & (command << 1)) === 0 ? EPERM : 0
 }

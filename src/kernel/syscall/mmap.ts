@@ -21,10 +21,12 @@ import {
   MAP_GROWSDOWN,
   MAP_HUGETLB,
   MAP_LOCKED,
+  MAP_NORESERVE,
   MAP_PRIVATE,
   MAP_SHARED,
   MAP_SHARED_VALIDATE,
   MAP_TYPE,
+  mayCommit,
   mmapRegion,
   type MmapRequest,
 } from '../map/index.ts'
@@ -33,7 +35,20 @@ import { int, long, size } from './call.ts'
 
 /** Flags that MAP_SHARED_VALIDATE knows. */
 const KNOWN_FLAGS =
-  0x03 | 0x10 | 0x20 | 0x100 | 0x800 | 0x1000 | 0x2000 | 0x4000 | 0x8000 | 0x10000 | 0x20000 | 0x40000 | 0x100000
+  0x03 |
+  0x10 |
+  0x20 |
+  0x100 |
+  0x800 |
+  0x1000 |
+  0x2000 |
+  0x4000 |
+  0x8000 |
+  0x10000 |
+  0x20000 |
+  0x40000 |
+  0x100000 |
+  0xfc000000
 const MAP_SYNC = 0x80000
 
 /** void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset) @manual mmap(2) */
@@ -72,6 +87,8 @@ function* mmapAnonymous(kernel: Kernel, thread: Thread, base: Request): Sleep<nu
 
 /** MAP_SHARED | MAP_ANONYMOUS: a memory file without a name. */
 function* mmapSharedMemory(kernel: Kernel, thread: Thread, request: Request): Sleep<number> {
+  // The whole of it is charged at once.
+  if ((request.flags & MAP_NORESERVE) === 0 && !mayCommit(thread.space, request.length)) return ENOMEM
   const object = createShmemObject(kernel.files, roundPage(Math.min(request.length, 2 ** 52)))
   const file = openShmemObject(kernel.files, object)
   const at = yield* mmapRegion(thread.space, { ...request, pgoff: 0, object, file })
@@ -97,7 +114,8 @@ function* mmapFile(thread: Thread, base: Request, file: OpenFile): Sleep<number>
   const validate = (): 0 | Err => checkFile(base, file)
   file.reference()
   object?.pager.reference(object)
-  const at = yield* mmapRegion(thread.space, { ...base, validate, object, file })
+  const neverWritable = (file.vnode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0
+  const at = yield* mmapRegion(thread.space, { ...base, validate, object, file, neverWritable })
   if (isErr(at)) {
     object?.pager.detach(object)
     file.release()
@@ -111,7 +129,7 @@ function checkFile(r: Request, file: OpenFile): 0 | Err {
   const { vnode } = file
   const isShared = type === MAP_SHARED || type === MAP_SHARED_VALIDATE
   const storesToFile = isShared && (r.prot & 2) !== 0
-  if (r.pgoff * PAGE_SIZE + r.length > 2 ** 63) return EOVERFLOW
+  if (r.pgoff * PAGE_SIZE + r.length >= 2 ** 63) return EOVERFLOW
   if (type === MAP_SHARED_VALIDATE && (r.flags & (~KNOWN_FLAGS | MAP_SYNC)) !== 0) return EOPNOTSUPP
   if (storesToFile && !file.isWritable) return EACCES
   if (!file.isReadable) return EACCES
