@@ -68,8 +68,8 @@ export class UvmWorld extends TestWorld {
   readonly #names = new Map<Amap, string>()
   readonly #objects = new Map<MemoryObject, string>()
 
-  constructor(topdown = false, min = 0x10000, max = 0x7fff0000) {
-    super(16 * 1024 * 1024)
+  constructor(topdown = false, min = 0x10000, max = 0x7fff0000, cpus = 1) {
+    super(16 * 1024 * 1024, cpus)
     this.vm0 = this.alloc(topdown, min, max)
   }
   alloc(topdown = false, min = 0x10000, max = 0x7fff0000): VmSpace {
@@ -200,7 +200,7 @@ export class UvmWorld extends TestWorld {
   counters(): Delta {
     const s = this.vm.stats
     // Page tables come out of the same memory here; the scenarios count data pages.
-    let free = freeCount(this.phys)
+    let free = freeCount(this.phys) + this.pmaps.kernel.tablePages
     for (const space of this.spaces) free += space.pmap.tablePages
     return {
       faults: s.faults,

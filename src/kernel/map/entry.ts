@@ -74,6 +74,8 @@ export interface EntryAttributes {
   advice: number
   vmFlags: number
   noMerge: boolean
+  /** Kernel maps: made of quanta, split only where quanta were joined (uvm specification 2.6.4). */
+  isQuantum?: boolean
   /** Private memory: start / PAGE at creation, kept across moves once faulted. */
   anonPgoff: number
 }
@@ -88,6 +90,7 @@ export class VmMapEntry implements ObjectMapping {
   isCow: boolean
   needsCopy: boolean
   noMerge: boolean
+  isQuantum: boolean
   protection: number
   maxProtection: number
   inheritance: number
@@ -121,6 +124,7 @@ export class VmMapEntry implements ObjectMapping {
     this.isCow = a.isCow
     this.needsCopy = a.needsCopy
     this.noMerge = a.noMerge
+    this.isQuantum = a.isQuantum ?? false
     this.protection = a.protection
     this.maxProtection = a.maxProtection
     this.inheritance = a.inheritance

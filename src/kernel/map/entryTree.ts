@@ -3,6 +3,9 @@
 
 import type { VmMapEntry } from './entry.ts'
 
+/** No hole: never an address, which is page aligned, of either half. */
+const NONE = -1
+
 export class EntryTree {
   root: VmMapEntry | null = null
   first: VmMapEntry | null = null
@@ -97,44 +100,44 @@ export class EntryTree {
    */
   highestHole(size: number, low: number, high: number): number {
     const end = this.#highest(this.root, size, low, high)
-    return end >= 0
+    return end !== NONE
       ? end
       : this.#clip(this.min, this.first === null ? this.max : this.first.start, this.first, size, low, high)
   }
   /** The lowest such hole: answers its clipped start, or -1; `holeEnd` and `holeNext` are set. */
   lowestHole(size: number, low: number, high: number): number {
     const inFront = this.#clip(this.min, this.first === null ? this.max : this.first.start, this.first, size, low, high)
-    if (inFront >= 0) return this.holeStart
-    return this.#lowest(this.root, size, low, high) >= 0 ? this.holeStart : -1
+    if (inFront !== NONE) return this.holeStart
+    return this.#lowest(this.root, size, low, high) !== NONE ? this.holeStart : NONE
   }
   holeStart = 0
   holeEnd = 0
   holeNext: VmMapEntry | null = null
 
   #highest(node: VmMapEntry | null, size: number, low: number, high: number): number {
-    if (node === null || node.maxGap < size) return -1
+    if (node === null || node.maxGap < size) return NONE
     if (node.end < high) {
       const right = this.#highest(node.right, size, low, high)
-      if (right >= 0) return right
-      const own = node.gap < size ? -1 : this.#clip(node.end, node.end + node.gap, node.next, size, low, high)
-      if (own >= 0) return own
+      if (right !== NONE) return right
+      const own = node.gap < size ? NONE : this.#clip(node.end, node.end + node.gap, node.next, size, low, high)
+      if (own !== NONE) return own
     }
-    return node.start <= low ? -1 : this.#highest(node.left, size, low, high)
+    return node.start <= low ? NONE : this.#highest(node.left, size, low, high)
   }
   #lowest(node: VmMapEntry | null, size: number, low: number, high: number): number {
-    if (node === null || node.maxGap < size) return -1
+    if (node === null || node.maxGap < size) return NONE
     if (node.start > low) {
       const left = this.#lowest(node.left, size, low, high)
-      if (left >= 0) return left
+      if (left !== NONE) return left
     }
-    if (node.end >= high) return -1
-    const own = node.gap < size ? -1 : this.#clip(node.end, node.end + node.gap, node.next, size, low, high)
-    return own >= 0 ? own : this.#lowest(node.right, size, low, high)
+    if (node.end >= high) return NONE
+    const own = node.gap < size ? NONE : this.#clip(node.end, node.end + node.gap, node.next, size, low, high)
+    return own !== NONE ? own : this.#lowest(node.right, size, low, high)
   }
   #clip(start: number, end: number, next: VmMapEntry | null, size: number, low: number, high: number): number {
     const lo = Math.max(start, low)
     const hi = Math.min(end, high)
-    if (hi - lo < size) return -1
+    if (hi - lo < size) return NONE
     this.holeStart = lo
     this.holeEnd = hi
     this.holeNext = next

@@ -45,6 +45,7 @@ function sameBut(left: VmMapEntry, right: VmMapEntry): boolean {
     right.wiredCount === 0 &&
     !left.noMerge &&
     !right.noMerge &&
+    left.isQuantum === right.isQuantum &&
     (left.object === null || left.offset + left.pageCount === right.offset)
   )
 }

@@ -32,7 +32,7 @@ export function uvmFindSpace(
 function searchUp(map: VmMap, hint: number, size: number, adjust: (at: number) => number): number {
   for (let low = hint; ;) {
     const start = map.tree.lowestHole(size, low, map.max)
-    if (start < 0) return -1
+    if (start === -1) return -1
     const end = map.tree.holeEnd
     const at = adjust(start)
     if (at + size <= end) return at
@@ -46,7 +46,7 @@ function searchDown(map: VmMap, hint: number, size: number, adjust: (at: number)
   if (own >= map.min && own + size <= map.max && map.isFree(own, own + size)) return own
   for (let high = Math.min(map.max, hint + size); ;) {
     const end = map.tree.highestHole(size, map.min, high)
-    if (end < 0) return -1
+    if (end === -1) return -1
     const start = map.tree.holeStart
     const at = adjust(end - size)
     if (at >= start) return at

@@ -75,7 +75,7 @@ export function* uvmMap(
       yield* map.lock.write(owner)
     }
     const at = place(map, start, size, offset, align, flags)
-    if (at >= 0) {
+    if (at !== -1) {
       const dead = (flags & UVM_FLAG_UNMAP) !== 0 ? map.unlinkRange(at, at + size) : []
       enter(map, at, size, object, offset, flags, file)
       map.lock.unlockWrite()
@@ -142,6 +142,7 @@ function enter(
     advice: uvmAdvice(flags),
     vmFlags: 0,
     noMerge: (flags & UVM_FLAG_NOMERGE) !== 0,
+    isQuantum: (flags & UVM_FLAG_QUANTUM) !== 0,
     anonPgoff: at / PAGE_SIZE,
   }
   const entry = map.mergeAround(map.link(at, at + size, attributes), true, true)

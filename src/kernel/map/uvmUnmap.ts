@@ -1,4 +1,5 @@
 import { roundPage, type Sleep, truncPage } from '../../base/index.ts'
+import { UVM_FLAG_VAONLY } from './uvmFlags.ts'
 import type { VmMap } from './vmMap.ts'
 
 /**
@@ -6,12 +7,14 @@ import type { VmMap } from './vmMap.ts'
  * dropped with the map unlocked. Holes are fine; the range is clamped to the map.
  *
  * @param start  bytes, page aligned, as is `end`
+ * @param flags  UVM_FLAG_VAONLY: no page is mapped or owned in the range any more; else 0
  * @locks  map write-locked; sleeps for it
  * @manual uvm_unmap, uvm_map(9), NetBSD
  */
-export function* uvmUnmap(map: VmMap, start: number, end: number): Sleep<void> {
+export function* uvmUnmap(map: VmMap, start: number, end: number, flags = 0): Sleep<void> {
   yield* map.lock.write({})
-  const dead = map.unlinkRange(Math.max(start, map.min), Math.min(end, map.max))
+  const hasPages = (flags & UVM_FLAG_VAONLY) === 0
+  const dead = map.unlinkRange(Math.max(start, map.min), Math.min(end, map.max), hasPages)
   map.lock.unlockWrite()
   for (const entry of dead) map.detach(entry)
 }

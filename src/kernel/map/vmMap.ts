@@ -38,6 +38,8 @@ export class VmMap {
   isPageable = true
   wireFuture = false
   isDying = false
+  /** Entries that joining quanta made redundant: what splitting them again takes (uvm specification 2.6.4). */
+  spareQuanta = 0
   /** Whoever waits for address space (WANTVA). */
   readonly spaceQueue = new WaitQueue('vmmapva')
 
@@ -92,6 +94,10 @@ export class VmMap {
   /** Splits an entry at `va`, strictly inside: the entry keeps the left part, the new right part is answered. */
   split(entry: VmMapEntry, va: number): VmMapEntry {
     kassert(entry.start < va && va < entry.end, 'an entry is split inside')
+    if (entry.isQuantum) {
+      kassert(this.spareQuanta > 0, 'an entry of one quantum cannot be split', entry.start.toString(16))
+      this.spareQuanta--
+    }
     const pages = (va - entry.start) / PAGE_SIZE
     const right = new VmMapEntry(this, va, entry.end, entry)
     right.noMerge = false
@@ -128,6 +134,7 @@ export class VmMap {
    */
   join(left: VmMapEntry, right: VmMapEntry): void {
     if (left.amap !== null || right.amap !== null) this.#joinAmaps(left, right)
+    if (left.isQuantum) this.spareQuanta++
     left.needsCopy = left.needsCopy && right.needsCopy
     left.vmFlags |= right.vmFlags
     if (left.anonGroup === null) {
@@ -262,7 +269,11 @@ export class VmMap {
         entry.wiredCount = 0
         unwirePages(entry, entry.start, entry.end)
       }
-      if (hasPages) pmapRemove(this.pmap, entry.start, entry.end, true)
+      if (hasPages) {
+        const isKernels = entry.object !== null && entry.object === this.vm.kernelObject
+        kassert(!isKernels, 'pageable kernel memory is given back by uvmKmFree', entry.start.toString(16))
+        pmapRemove(this.pmap, entry.start, entry.end, true)
+      }
       this.unlink(entry)
       dead.push(entry)
       entry = next
