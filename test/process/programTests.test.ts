@@ -353,6 +353,10 @@ describe('program tests', () => {
     expect(exec('/tmp/garbage', u64(A, 0))).toBe('-E2BIG')
     expect(exec('/tmp/garbage', u64(8, 0))).toBe('-EFAULT')
     expect(c.ask('execve', '/tmp/garbage', 8, 0)).toBe('-EFAULT')
+    const writer = c.call('openat', -100, '/tmp/garbage', 1, 0)
+    expect(exec('/tmp/garbage')).toBe('-ETXTBSY')
+    c.call('close', writer)
+    expect(exec('/tmp/garbage')).toBe('-ENOEXEC')
     // Nothing has changed.
     expect(c.process.threads.length).toBe(1)
     c.system.verify()
