@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { addi, call, ecall, exit, jump, ld, li, lui, sd, textAddress, tinyElf } from '../tinyElf.ts'
-import { ConfigError, createSystem, ProgramError, StuckError, type System } from '../../src/index.ts'
+import { ConfigError, createSystem, KernelPanic, ProgramError, StuckError, type System } from '../../src/index.ts'
+import { allocPagesTry, GFP_KERNEL } from '../../src/kernel/phys/index.ts'
 
 const elf = (name: string): Uint8Array => readFileSync(new URL(`../../programs/bin/${name}.elf`, import.meta.url))
 const small = (config = {}): System => createSystem({ memory: '16M', ...config })
@@ -31,6 +32,34 @@ describe('createSystem', () => {
     expect([two.run(second), one.run(first)]).toEqual([0, 0])
     expect(first.stdout).toContain('line 2')
     expect(second.stdout).not.toContain('line 2')
+  })
+})
+
+describe('System.verify', () => {
+  it('sees a broken invariant in any room, and a lost frame in the report', () => {
+    const start = (): System => {
+      const system = small()
+      system.spawn(elf('heap'), { args: ['100'] })
+      system.step(100_000)
+      system.verify()
+      return system
+    }
+    const breaks: ((system: System) => void)[] = [
+      ({ rooms: { kernel } }) => void kernel.vm.anons.ref[1]!++,
+      ({ rooms: { kernel } }) =>
+        void kernel.phys.frames.mapcount[kernel.phys.frames.frameOf(kernel.vm.zeroPfn) + 64]!++,
+      ({ rooms: { kernel } }) => void [...kernel.processes.byPid.values()][0]!.space!.map.size++,
+      ({ rooms: { kernel } }) => void [...kernel.processes.byPid.values()][0]!.space!.pmap.residentCount++,
+    ]
+    for (const harm of breaks) {
+      const system = start()
+      harm(system)
+      expect(() => system.verify()).toThrow(KernelPanic)
+    }
+    const system = start()
+    const { phys } = system.rooms.kernel
+    expect(typeof allocPagesTry(phys, GFP_KERNEL, 1)).toBe('number')
+    expect(system.report().frames.leaked).toBe(2)
   })
 })
 
