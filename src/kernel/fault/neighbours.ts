@@ -8,6 +8,9 @@ import { PG_locked, PG_uptodate } from '../phys/index.ts'
 import { pmapEnter, PMAP_CANFAIL, pmapLookup } from '../pmap/index.ts'
 import { objectProtection, pageProtection, READ, WRITE } from './uvmFault.ts'
 
+/** What the last-level page table of an address maps. */
+const TABLE_BYTES = 512 * PAGE_SIZE
+
 /** Maps resident anons of the window around `va`; without permission to store where somebody else sees the page. */
 export function mapAnonNeighbours(map: VmMap, entry: VmMapEntry, va: number): void {
   const [back, forward] = map.personality.anonWindow[entry.advice]!
@@ -34,7 +37,8 @@ export function mapObjectNeighbours(map: VmMap, entry: VmMapEntry, object: Memor
   if (typeof window === 'number') {
     const bytes = window * PAGE_SIZE
     from = Math.max(Math.floor(va / bytes) * bytes, entry.start)
-    to = from + bytes - (from % bytes)
+    // One page table is filled, no more.
+    to = Math.min(from + bytes, (Math.floor(va / TABLE_BYTES) + 1) * TABLE_BYTES)
   } else {
     const [back, forward] = window[entry.advice]!
     from = firstOf(map, entry, va, back)

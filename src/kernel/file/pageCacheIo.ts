@@ -138,7 +138,7 @@ function markReferenced(files: Files, pfn: number): void {
 function copyIn(files: Files, vnode: Vnode, uio: Uio, position: number, limit: number): number | WouldSleep | Err {
   const object = vnode.object!
   const { pager } = object
-  if (position + limit > object.sizeBytes) zeroBeyondEnd(files, object)
+  if (position + limit > object.sizeBytes && !object.pager.absentIsZero) zeroBeyondEnd(files, object)
   let moved = 0
   while (moved < limit) {
     const at = position + moved

@@ -42,7 +42,8 @@ export function setSizeLocked(files: Files, vnode: Vnode, size: number): OrErr<0
   if (size > old && (vnode.seals & F_SEAL_GROW) !== 0) return EPERM
   const stored = vnode.fs.setStoredSize(vnode, size)
   if (isErr(stored)) return stored
-  if (size > old) zeroBeyondEnd(files, object)
+  // A memory file shows what a mapping has stored behind its end when it grows, as the real kernel's does.
+  if (size > old && !object.pager.absentIsZero) zeroBeyondEnd(files, object)
   object.sizeBytes = size
   if (size < old) {
     dropFilePages(files, object, Math.ceil(size / PAGE_SIZE), Infinity, true)

@@ -124,6 +124,10 @@ export class RamPager implements FilePager {
     if (!isErr(fresh)) markSwapBacked(this.#files, fresh)
     return fresh
   }
+  punch(object: MemoryObject, lo: number, hi: number): 0 {
+    dropFilePages(this.#files, object, lo, hi, false)
+    return 0
+  }
   pageDirtied(object: MemoryObject, pgoff: number, pfn: Pfn): void {
     markFilePageDirty(this.#files, object, pgoff, pfn)
   }

@@ -4,18 +4,19 @@ import {
   EFAULT,
   EINVAL,
   ENOMEM,
+  EOPNOTSUPP,
   EPERM,
   type Err,
   isErr,
   isPageAligned,
   PAGE_SIZE,
+  type Pfn,
   roundPage,
   type Sleep,
   truncPage,
 } from '../../base/index.ts'
-import { amapRemove, anonUnref, amapForEach } from '../anon/index.ts'
-import { PGO_FREE } from '../object/index.ts'
-import { pmapEnterSoft, pmapLookup, pmapRemove, pmapUpdate, SOFT_GUARD } from '../pmap/index.ts'
+import { amapRemove, anonUnref, amapForEach, anonPage } from '../anon/index.ts'
+import { pmapClearModify, pmapEnterSoft, pmapLookup, pmapRemove, pmapUpdate, SOFT_GUARD } from '../pmap/index.ts'
 import { prepareAnonGroup } from './anonGroup.ts'
 import {
   VM_DONTCOPY,
@@ -126,9 +127,9 @@ export function* madviseRegion(space: VmSpace, addr: number, bytes: number, advi
     const first = entry.pgoffOf(s)
     space.map.lock.unlockWrite()
     if (result !== 0) return result === ENOMEM ? EAGAIN : result
-    if (advice === REMOVE && object?.pager.put !== undefined) {
-      const done = yield* object.pager.put(object, first, first + (e - s) / PAGE_SIZE, PGO_FREE)
-      if (isErr(done)) return done
+    if (advice === REMOVE && object !== null) {
+      const punched = object.pager.punch?.(object, first, first + (e - s) / PAGE_SIZE) ?? EOPNOTSUPP
+      if (isErr(punched)) return punched
     }
     if (advice === POPULATE_READ || advice === POPULATE_WRITE) {
       const done = yield* space.vm.populate(space, s, e, advice === POPULATE_READ ? 1 : 2)
@@ -155,7 +156,7 @@ function adviseEntry(space: VmSpace, entry: VmMapEntry, s: number, e: number, ad
       return 0
     case FREE:
       if (entry.object !== null || !entry.isCow || isLocked) return EINVAL
-      zapRange(space, entry, s, e)
+      freeLazily(space, entry, s, e)
       return 0
     case REMOVE:
       if (isLocked || entry.object === null) return EINVAL
@@ -172,6 +173,9 @@ function adviseEntry(space: VmSpace, entry: VmMapEntry, s: number, e: number, ad
         if (!pmapLookup(space.pmap, va) && space.vm.pmaps.softKind === SOFT_GUARD)
           pmapRemove(space.pmap, va, va + PAGE_SIZE, true)
       return 0
+    case COLLAPSE:
+      // There are no huge pages to collapse into.
+      return EINVAL
     default:
       return 0
   }
@@ -212,6 +216,17 @@ export function zapRange(space: VmSpace, entry: VmMapEntry, s: number, e: number
   // Another entry may name the same amap (fork): the slots dropped must be this entry's alone.
   const own = map.ownAmap(entry)
   for (const slot of slots) anonUnref(vm.anons, amapRemove(vm.chunks, own, slot))
+}
+
+/** MADV_FREE: pages that nobody else sees lose their dirtiness; memory pressure may take them, a store keeps them. */
+function freeLazily(space: VmSpace, entry: VmMapEntry, s: number, e: number): void {
+  const { anons, chunks, pmaps, phys } = space.vm
+  const { frames } = phys
+  if (entry.amap === null) return
+  amapForEach(chunks, entry.amap, entry.slotOf(s), entry.slotOf(e - 1) + 1, (_slot, anon) => {
+    const pfn = anonPage(anons, anon)
+    if (pfn >= 0 && frames.mapcount[frames.indexOf(pfn as Pfn)] === 0) pmapClearModify(pmaps, pfn as Pfn)
+  })
 }
 
 function installGuards(space: VmSpace, entry: VmMapEntry, s: number, e: number): 0 | Err {

@@ -38,9 +38,9 @@ export function mincoreRegion(
 function isInCore(entry: VmMapEntry, va: number): boolean {
   const { map, object } = entry
   if (pmapLookup(map.pmap, va)) return true
-  if (object === null) return false
   const { amap } = entry
   if (amap !== null && amapLookup(map.vm.anons, map.vm.chunks, amap, entry.slotOf(va)) !== 0) return true
+  if (object === null) return false
   if (entry.file !== null && !entry.file.isWritable) return true
   return object.pageAt(entry.pgoffOf(va)) >= 0
 }

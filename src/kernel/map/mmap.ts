@@ -63,6 +63,8 @@ export interface MmapRequest {
   readonly file: MappedFile | null
   /** Page index of the first page in the object. */
   readonly pgoff: number
+  /** Of a shared mapping: it may never be made writable (a sealed memory file). */
+  readonly neverWritable?: boolean
   /** What a file allows; checked after the address was chosen, as the kernel does. */
   readonly validate?: () => 0 | Err
 }
@@ -136,7 +138,7 @@ function attributesOf(r: MmapRequest, isShared: boolean, lockFlags: number, at: 
     isCow: !isShared,
     needsCopy: !isShared,
     protection: r.prot & 7,
-    maxProtection: isShared && !isWritableFile ? 5 : 7,
+    maxProtection: isShared && (!isWritableFile || r.neverWritable === true) ? 5 : 7,
     inheritance: isShared ? VM_INHERIT_SHARE : VM_INHERIT_COPY,
     advice: 0,
     vmFlags,

@@ -10,7 +10,16 @@ import {
   type Sleep,
 } from '../../base/index.ts'
 import { pmapProtect, pmapUpdate } from '../pmap/index.ts'
-import { VM_ACCOUNT, VM_GROWSDOWN, VM_NORESERVE, VM_SEALED, VM_SHARED, type VmMapEntry } from './entry.ts'
+import {
+  VM_ACCOUNT,
+  VM_GROWSDOWN,
+  VM_LOCKED,
+  VM_LOCKONFAULT,
+  VM_NORESERVE,
+  VM_SEALED,
+  VM_SHARED,
+  type VmMapEntry,
+} from './entry.ts'
 import { dataBytes, isData, mayCommit } from './mmap.ts'
 import { locked } from './locked.ts'
 import { modifyPart } from './modifyRange.ts'
@@ -29,11 +38,24 @@ const PROT_GROWSUP = 0x02000000
  * @manual mprotect(2), Linux
  */
 export function* mprotectRegion(space: VmSpace, addr: number, length: number, prot: number): Sleep<0 | Err> {
-  return yield* locked(space, () => {
-    const result = mprotectLocked(space, addr, length, prot)
+  const result = yield* locked(space, () => {
+    const changed = mprotectLocked(space, addr, length, prot)
     pmapUpdate(space.pmap)
-    return result
+    return changed
   })
+  // Locked private memory that may be written now is faulted in.
+  if (result === 0 && (prot & 2) !== 0) yield* populateLocked(space, addr, addr + roundPage(length))
+  return result
+}
+
+function* populateLocked(space: VmSpace, start: number, end: number): Sleep<void> {
+  for (let at = start; at < end;) {
+    const entry = space.map.firstEndingAbove(at)
+    if (entry === null || entry.start >= end) return
+    at = entry.end
+    if (entry.isCow && (entry.vmFlags & (VM_LOCKED | VM_LOCKONFAULT)) === VM_LOCKED)
+      yield* space.vm.populate(space, Math.max(start, entry.start), Math.min(end, at), 0, true)
+  }
 }
 
 function mprotectLocked(space: VmSpace, addr: number, bytes: number, prot: number): 0 | Err {

@@ -30,6 +30,8 @@ export interface PagerOps {
   get(object: MemoryObject, pgoff: number, access: Access): Sleep<OrErr<Pfn>>
   /** Cleans, frees or deactivates pages `[lo, hi)`; `PGO_*` flags. Private copies are not touched. */
   put?(object: MemoryObject, lo: number, hi: number, flags: number): Sleep<OrErr<0>>
+  /** Makes pages `[lo, hi)` a hole of the store itself; translations go, private copies stay. Absent: not supported. */
+  punch?(object: MemoryObject, lo: number, hi: number): 0 | Err
   /**
    * Replaces the ordinary lower-layer fault: maps the page itself (devices). `entry` is the map entry of the fault;
    * `flags` are the access and PMAP_… bits for pmapEnter.

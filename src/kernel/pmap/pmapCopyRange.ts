@@ -10,7 +10,8 @@ import type { Pmap } from './pmaps.ts'
 
 /**
  * Gives `dst`, which has nothing in [sva, eva), the entries of `src`: software entries as they are; mappings without
- * write permission, which `src` loses too. The copies are not wired, and neither accessed nor dirty yet.
+ * write permission, which `src` loses too. The copies are not wired; those of
+ * private memory are as accessed and dirty as what they copy, those of shared memory neither yet.
  *
  * @param flags  PMAP_COPY_SHARED: nobody loses permission
  * @errors ENOMEM  no frame for a page table; what has been copied stays and is the caller's to remove
@@ -46,7 +47,7 @@ export function pmapCopyRange(dst: Pmap, src: Pmap, sva: number, eva: number, fl
         writeLeaf(room, word, pfn, kept)
         if (needsInvalidation(was, kept)) queueInvalidation(src, va)
       }
-      writeLeaf(room, target, pfn, kept & ~(F_WIRED | F_ACCESSED | F_DIRTY))
+      writeLeaf(room, target, pfn, kept & ~(isShared ? F_WIRED | F_ACCESSED | F_DIRTY : F_WIRED))
       if ((was & F_MANAGED) !== 0) linkFrame(dst, frames.indexOf(pfn), Math.floor(va / PAGE_SIZE))
     }
   }

@@ -131,7 +131,7 @@ describe('pmapCopyRange', () => {
     expect([picture(pm, B + TABLE, 1), picture(pm2, B + TABLE, 1)]).toEqual([['r-'], ['r-']])
     expect([pm2.residentCount, pm2.wiredCount, pm.wiredCount]).toEqual([3, 0, 1])
     pmapLookup(pm2, B)
-    expect(room.flags & (F_WIRED | F_ACCESSED | F_DIRTY)).toBe(0)
+    expect(room.flags & (F_WIRED | F_ACCESSED | F_DIRTY)).toBe(F_ACCESSED | F_DIRTY)
     pmapLookup(pm, B)
     expect(room.flags & (F_WIRED | F_ACCESSED | F_DIRTY)).toBe(F_WIRED | F_ACCESSED | F_DIRTY)
     t.activate(pm2, 1)

@@ -14,7 +14,7 @@
  */
 export { makeProcFs, OS_RELEASE, OS_VERSION } from './procFs.ts'
 export { mapsText } from './maps.ts'
-export { countResident, smapsText, type Resident } from './smaps.ts'
+export { countResident, smapsText, type Resident, vmFlagCodes } from './smaps.ts'
 export { virtualSizes, type VirtualSizes } from './virtualSizes.ts'
 export { pagemapBytes } from './pagemap.ts'
 export { countFrames, type FrameUse } from './systemFiles.ts'

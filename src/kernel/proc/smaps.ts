@@ -26,7 +26,8 @@ import {
   type VmSpace,
 } from '../map/index.ts'
 import { PG_anon, PG_dirty, PG_reserved, PG_swapbacked } from '../phys/index.ts'
-import { pmapForEach } from '../pmap/index.ts'
+import { amapForEach, anonPage } from '../anon/index.ts'
+import { pmapForEach, pmapIsModified } from '../pmap/index.ts'
 import { mapsLine } from '../process/index.ts'
 
 /** Present pages of a range by kind, in pages; `pss…` in pages with 12 fractional bits. The zero page does not count. */
@@ -67,14 +68,15 @@ export function countResident(space: VmSpace, start: number, end: number): Resid
     pssShmem: 0,
   }
   const { frames } = space.vm.phys
-  pmapForEach(space.pmap, start, end, (_va, pfn, pte) => {
+  const count = (pfn: number, pte: number): void => {
     const f = frames.indexOf(pfn as Pfn)
     if (f < 0) return
     const flags = frames.flags[f]!
     if ((flags & PG_reserved) !== 0 || pfn === space.vm.zeroPfn) return
-    const mappers = frames.mapcount[f]! + 1
-    const share = Math.floor(FRACTION / Math.max(1, mappers))
-    const isDirty = (pte & F_DIRTY) !== 0 || (flags & PG_dirty) !== 0
+    const mappers = Math.max(1, frames.mapcount[f]! + 1)
+    const share = Math.floor(FRACTION / mappers)
+    const isDirty =
+      (pte & F_DIRTY) !== 0 || (flags & PG_dirty) !== 0 || (pte === 0 && pmapIsModified(space.vm.pmaps, pfn as Pfn))
     sum.rss++
     sum.pss += share
     if (isDirty) sum.pssDirty += share
@@ -91,8 +93,24 @@ export function countResident(space: VmSpace, start: number, end: number): Resid
     if (mappers > 1) sum[isDirty ? 'sharedDirty' : 'sharedClean']++
     else sum[isDirty ? 'privateDirty' : 'privateClean']++
     if ((pte & F_ACCESSED) !== 0) sum.referenced++
-  })
+  }
+  pmapForEach(space.pmap, start, end, (_va, pfn, pte) => count(pfn, pte))
+  forEachInaccessible(space, start, end, (pfn) => count(pfn, 0))
   return sum
+}
+
+/** Private pages of memory without any access: they stay, although no page-table format has a translation for them. */
+function forEachInaccessible(space: VmSpace, start: number, end: number, visit: (pfn: number) => void): void {
+  const { anons, chunks } = space.vm
+  for (let e = space.map.firstEndingAbove(start); e !== null && e.start < end; e = e.next) {
+    if (e.protection !== 0 || e.amap === null) continue
+    const lo = e.slotOf(Math.max(start, e.start))
+    const hi = e.slotOf(Math.min(end, e.end) - 1) + 1
+    amapForEach(chunks, e.amap, lo, hi, (_slot, anon) => {
+      const pfn = anonPage(anons, anon)
+      if (pfn >= 0) visit(pfn)
+    })
+  }
 }
 
 /** /proc/PID/smaps. @manual proc_pid_smaps(5); system-call specification 2.2 */
@@ -158,6 +176,7 @@ const CODES: readonly (readonly [number, string])[] = [
   [VM_MAYSHARE, 'ms'],
   [VM_GROWSDOWN, 'gd'],
   [VM_PFNMAP, 'pf'],
+  [VM_MAYGUARD, 'gu'],
   [VM_LOCKED, 'lo'],
   [VM_LOCKONFAULT, 'lf'],
   [VM_IO, 'io'],
@@ -172,7 +191,6 @@ const CODES: readonly (readonly [number, string])[] = [
   [VM_HUGEPAGE, 'hg'],
   [VM_NOHUGEPAGE, 'nh'],
   [VM_MERGEABLE, 'mg'],
-  [VM_MAYGUARD, 'gu'],
   [VM_SEALED, 'sl'],
   [VM_DROPPABLE, 'dp'],
 ]
