@@ -86,7 +86,11 @@ export class OracleWorld {
 
   constructor() {
     this.kernel = boot(checkConfig({ memory: '256M', cpus: 1 })).kernel
-    this.first = new Guest(this, this.#firstThread(), Array.from({ length: SLOTS }, () => null))
+    this.first = new Guest(
+      this,
+      this.#firstThread(),
+      Array.from({ length: SLOTS }, () => null),
+    )
   }
   wait<T>(work: Sleep<T>): T {
     return run(this.kernel.machine, work)
