@@ -1214,10 +1214,22 @@ export class Hart {
    */
   slowLoad(al: number, ah: number, size: number): boolean {
     const va = ah * 4294967296 + (al >>> 0)
-    const { u8 } = this.memory
+    const { memory } = this
+    const { u8 } = memory
     const bytes = this.#loadedBytes
     const first = this.mmu.translateRead(va)
     if (first < 0) return this.#denied(first, va)
+    if ((al & (size - 1)) === 0) {
+      // Aligned: only the TLB had missed. Common, and worth not going byte by byte.
+      const { loaded } = this
+      loaded[1] = 0
+      if (size === 8) {
+        loaded[0] = memory.i32[first >>> 2]!
+        loaded[1] = memory.i32[(first >>> 2) + 1]!
+      } else if (size === 4) loaded[0] = memory.i32[first >>> 2]!
+      else loaded[0] = size === 2 ? memory.u16[first >>> 1]! : u8[first]!
+      return true
+    }
     const inFirst = Math.min(size, 4096 - (al & 4095))
     let second = 0
     if (inFirst < size) {
@@ -1231,9 +1243,20 @@ export class Hart {
   /** The same for a store of the low `size` bytes of (lo, hi). */
   slowStore(al: number, ah: number, size: number, lo: number, hi: number): boolean {
     const va = ah * 4294967296 + (al >>> 0)
-    const { u8 } = this.memory
+    const { memory, cache } = this
+    const { u8 } = memory
     const first = this.mmu.translateWrite(va)
     if (first < 0) return this.#denied(first, va)
+    if ((al & (size - 1)) === 0) {
+      if (size === 8) {
+        memory.i32[first >>> 2] = lo
+        memory.i32[(first >>> 2) + 1] = hi
+      } else if (size === 4) memory.i32[first >>> 2] = lo
+      else if (size === 2) memory.u16[first >>> 1] = lo
+      else u8[first] = lo
+      if (cache.codeFrames[first >>> 12] !== 0) cache.overwrite(first, size)
+      return true
+    }
     const inFirst = Math.min(size, 4096 - (al & 4095))
     let second = 0
     if (inFirst < size) {
@@ -1244,7 +1267,6 @@ export class Hart {
       const byte = (i < 4 ? lo : hi) >>> (8 * (i & 3))
       u8[i < inFirst ? first + i : second + i - inFirst] = byte
     }
-    const { cache } = this
     if (cache.codeFrames[Math.floor(first / 4096)] !== 0) cache.overwrite(first, inFirst)
     if (inFirst < size && cache.codeFrames[Math.floor(second / 4096)] !== 0) cache.overwrite(second, size - inFirst)
     return true
