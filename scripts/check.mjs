@@ -11,6 +11,7 @@ const steps = [
   ['types', bin('tsc'), ['-p', 'tsconfig.json']],
   ['types without Node or DOM', bin('tsc'), ['-p', 'tsconfig.core.json']],
   ['lint', bin('oxlint'), ['--quiet', ...folders]],
+  ['manual index', process.execPath, [`${root}scripts/manual.mjs`, '--check']],
   ['tests', bin('vitest'), ['run', '--reporter=default', '--reporter=json', '--outputFile.json=test-report.json']],
 ]
 for (const [name, command, args] of steps) {

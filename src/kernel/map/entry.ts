@@ -142,13 +142,14 @@ export class VmMapEntry implements ObjectMapping {
   get isSharedWritable(): boolean {
     return !this.isCow && (this.maxProtection & 2) !== 0
   }
+  // Both are asked by every fault: a literal divisor is folded into a multiplication, an imported one is not.
   /** Amap slot of a page of the entry. */
   slotOf(va: number): number {
-    return this.amapSlot + Math.floor((va - this.start) / PAGE_SIZE)
+    return this.amapSlot + Math.floor((va - this.start) / 4096)
   }
   /** Object page index of a page of the entry. */
   pgoffOf(va: number): number {
-    return this.offset + Math.floor((va - this.start) / PAGE_SIZE)
+    return this.offset + Math.floor((va - this.start) / 4096)
   }
   unmapRange(lo: number, hi: number, dropPrivateCopies: boolean): void {
     this.map.unmapObjectRange(this, lo, hi, dropPrivateCopies)
