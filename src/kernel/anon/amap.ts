@@ -20,9 +20,12 @@ export const UVM_AMAP_LARGE = 256
 export class ChunkPool {
   slots = new Uint32Array(64 * CHUNK)
   used = new Uint8Array(64)
+  /** Chunks in use. */
+  count = 0
   #free: number[] = []
   #next = 1
   alloc(): number {
+    this.count++
     const reused = this.#free.pop()
     if (reused !== undefined) return reused
     const c = this.#next++
@@ -37,6 +40,7 @@ export class ChunkPool {
     return c
   }
   release(c: number): void {
+    this.count--
     this.#free.push(c)
   }
 }

@@ -4,23 +4,35 @@
 //   page[a]   frame index + 1 of the resident page, 0 = none
 //   slot[a]   swap slot, 0 = none, -1 = bad (the data is lost: any access is EIO)
 //
+//   page, no slot          dirty whatever the page says: the only copy
+//   page and slot          clean until somebody writes to it
+//   slot, no page          swapped out; anonGet brings it back
+//   page locked            being read or written; who frees the anon meanwhile leaves that to the end of the transfer
+//
 // 12 bytes an anon; with its 4-byte amap slot and chunk head it stays below 24 bytes a page.
 
-import { kassert, type Err, ENOMEM, type Pfn, pfn as asPfn } from '../../base/index.ts'
+import { kassert, type Err, ENOMEM, type Pfn, pfn as asPfn, WaitQueue } from '../../base/index.ts'
 import { pmapPageProtect, type Pmaps, VM_PROT_NONE } from '../pmap/index.ts'
-import { allocPagesTry, type Phys, putPage, PG_anon, PG_uptodate } from '../phys/index.ts'
-
-export const SWSLOT_BAD = -1
-
-/** Frees swap slots; bound by the swap room, absent where there is no swap. */
-export interface SwapSlots {
-  free(slot: number): void
-}
+import {
+  allocPagesTry,
+  type Phys,
+  putPage,
+  PG_anon,
+  PG_dirty,
+  PG_locked,
+  PG_queued,
+  PG_released,
+  PG_uptodate,
+} from '../phys/index.ts'
+import { type Swap, uvmSwapFree } from '../swap/index.ts'
 
 export class Anons {
   readonly phys: Phys
   readonly pmaps: Pmaps
-  swap: SwapSlots | null = null
+  /** Where pages go that do not fit; null where there is no swap. */
+  swap: Swap | null = null
+  /** Woken when a page's transfer has ended. */
+  readonly ioQueue = new WaitQueue('anonio')
   ref = new Int32Array(1024)
   page = new Uint32Array(1024)
   slot = new Int32Array(1024)
@@ -113,10 +125,52 @@ export function anonUnref(anons: Anons, anon: number): void {
   kassert(anons.ref[anon]! > 0, 'an anon is not freed twice')
   anons.ref[anon] = anons.ref[anon]! - 1
   if (anons.ref[anon]! > 0) return
+  if (isAnonBusy(anons, anon)) {
+    const pfn = anonPage(anons, anon) as Pfn
+    const f = anons.phys.frames.indexOf(pfn)
+    if (anons.phys.frames.mapcount[f]! >= 0) pmapPageProtect(anons.pmaps, pfn, VM_PROT_NONE)
+    anons.phys.frames.flags[f] = anons.phys.frames.flags[f]! | PG_released
+    return
+  }
+  anonRelease(anons, anon)
+}
+/** Frees page, slot and number of an anon that nobody names. */
+function anonRelease(anons: Anons, anon: number): void {
+  anonDropSwap(anons, anon)
   anonDropPage(anons, anon)
-  const slot = anons.slot[anon]!
-  if (slot > 0) anons.swap?.free(slot)
   anons.release(anon)
+}
+
+/** Is the anon's page being read or written? */
+export function isAnonBusy(anons: Anons, anon: number): boolean {
+  const f = anons.page[anon]!
+  return f !== 0 && (anons.phys.frames.flags[f - 1]! & PG_locked) !== 0
+}
+/**
+ * A transfer of the anon's page has ended: the page is unlocked, and those who wait for it look again. If the anon was
+ * freed meanwhile, it is freed now.
+ *
+ * @param clear  flags that the transfer had set, besides PG_locked
+ * @returns      false: it is gone
+ */
+export function anonIoDone(anons: Anons, anon: number, clear: number): boolean {
+  const { flags } = anons.phys.frames
+  const f = anons.page[anon]! - 1
+  const isReleased = (flags[f]! & PG_released) !== 0
+  flags[f] = flags[f]! & ~(PG_locked | PG_released | clear)
+  if (isReleased) anonRelease(anons, anon)
+  anons.ioQueue.wakeAll()
+  return !isReleased
+}
+
+/** Gives the anon's swap slot up, if it has one; a page that it has is dirty from now on. */
+export function anonDropSwap(anons: Anons, anon: number): void {
+  const slot = anons.slot[anon]!
+  if (slot <= 0) return
+  const f = anons.page[anon]!
+  if (f !== 0) anons.phys.frames.flags[f - 1] = anons.phys.frames.flags[f - 1]! | PG_dirty
+  uvmSwapFree(anons.swap!, slot, 1, f === 0)
+  anons.slot[anon] = 0
 }
 
 /** Takes the page from the anon: unmapped everywhere, ownerless, the owner's reference dropped. */
@@ -126,6 +180,7 @@ export function anonDropPage(anons: Anons, anon: number): void {
   const { frames } = anons.phys
   const f = frames.indexOf(asPfn(pfn))
   if (frames.mapcount[f]! >= 0) pmapPageProtect(anons.pmaps, asPfn(pfn), VM_PROT_NONE)
+  if ((frames.flags[f]! & PG_queued) !== 0) anons.phys.queues!.dequeue(f)
   frames.flags[f] = frames.flags[f]! & ~PG_anon
   frames.owner[f] = 0
   anons.page[anon] = 0

@@ -8,9 +8,10 @@
  * - a slot that no entry covers is empty;
  * - a resident anon owns its frame, and the frame names it.
  *
- * Locks: the amap lock guards an amap and the anons reachable through it. Nothing here sleeps.
+ * Locks: the amap lock guards an amap and the anons reachable through it. Nothing here sleeps but anonGet.
  * Manual: uvm(9), NetBSD.
  */
 export * from './anon.ts'
+export { anonGet, isAnonReady } from './anonGet.ts'
 export * from './amap.ts'
 export { UAO_FLAG_KERNOBJ, uaoCreate } from './aobj.ts'

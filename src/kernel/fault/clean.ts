@@ -1,5 +1,5 @@
 import { EBUSY, EFAULT, type Err, isErr, kassert, PAGE_SIZE, type Sleep } from '../../base/index.ts'
-import { amapForEach, amapRemove, anonUnref } from '../anon/index.ts'
+import { amapForEach, amapRemove, anonPage, anonUnref, isAnonReady } from '../anon/index.ts'
 import type { VmMap, VmMapEntry } from '../map/index.ts'
 import { PGO_CLEANIT, PGO_DEACTIVATE, PGO_FREE } from '../object/index.ts'
 import { pmapUpdate } from '../pmap/index.ts'
@@ -29,7 +29,10 @@ export function* uvmMapClean(map: VmMap, start: number, end: number, flags: numb
   for (const entry of entries) {
     const s = Math.max(start, entry.start)
     const e = Math.min(end, entry.end)
-    if ((flags & (PGO_FREE | PGO_CLEANIT)) === PGO_FREE && entry.amap?.refs === 1) freeAnons(map, entry, s, e)
+    if (entry.amap !== null && (flags & (PGO_FREE | PGO_DEACTIVATE)) !== 0) {
+      if ((flags & (PGO_FREE | PGO_CLEANIT)) === PGO_FREE && entry.amap.refs === 1) freeAnons(map, entry, s, e)
+      else deactivateAnons(map, entry, s, e)
+    }
     const { object } = entry
     if (object?.pager.put === undefined) continue
     object.pager.reference(object)
@@ -47,4 +50,16 @@ function freeAnons(map: VmMap, entry: VmMapEntry, start: number, end: number): v
   amapForEach(chunks, entry.amap!, entry.slotOf(start), entry.slotOf(end - 1) + 1, (slot) => slots.push(slot))
   for (const slot of slots) anonUnref(anons, amapRemove(chunks, entry.amap!, slot))
   pmapUpdate(map.pmap)
+}
+
+/** Anons that others may still want only become the next ones to go. Loaned, wired and busy ones stay. */
+function deactivateAnons(map: VmMap, entry: VmMapEntry, start: number, end: number): void {
+  const { anons, chunks, phys } = map.vm
+  const { frames, queues } = phys
+  if (queues === null) return
+  amapForEach(chunks, entry.amap!, entry.slotOf(start), entry.slotOf(end - 1) + 1, (_slot, anon) => {
+    if (!isAnonReady(anons, anon)) return
+    const f = frames.indexOf(anonPage(anons, anon))
+    if (frames.loanCount[f] === 0 && frames.wireCount[f] === 0) queues.deactivate(f)
+  })
 }

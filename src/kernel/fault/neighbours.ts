@@ -1,8 +1,8 @@
 // Pages near a fault that cost nothing more to map: they are there already, or their pager makes them without sleeping.
 
 import { isErr, PAGE_SIZE, type Pfn, WouldSleep } from '../../base/index.ts'
-import { amapLookup, anonPage } from '../anon/index.ts'
-import type { VmMap, VmMapEntry } from '../map/index.ts'
+import { amapLookup, anonPage, isAnonReady } from '../anon/index.ts'
+import { pageOf, UVM_ADV_SEQUENTIAL, type VmMap, type VmMapEntry } from '../map/index.ts'
 import type { MemoryObject } from '../object/index.ts'
 import { PG_locked, PG_uptodate } from '../phys/index.ts'
 import { pmapEnter, PMAP_CANFAIL, pmapLookup } from '../pmap/index.ts'
@@ -15,16 +15,19 @@ const TABLE_BYTES = 512 * PAGE_SIZE
 export function mapAnonNeighbours(map: VmMap, entry: VmMapEntry, va: number): void {
   const [back, forward] = map.personality.anonWindow[entry.advice]!
   if (back + forward === 0) return
-  const { anons, chunks, stats } = map.vm
+  const { anons, chunks, phys, stats } = map.vm
   const to = Math.min(va + (forward + 1) * PAGE_SIZE, entry.end)
   for (let at = firstOf(map, entry, va, back); at < to; at += PAGE_SIZE) {
     if (at === va || pmapLookup(map.pmap, at)) continue
     const anon = amapLookup(anons, chunks, entry.amap!, entry.slotOf(at))
-    const pfn = anon === 0 ? -1 : anonPage(anons, anon)
-    if (pfn < 0) continue
+    if (anon === 0 || !isAnonReady(anons, anon)) continue
+    const pfn = anonPage(anons, anon) as Pfn
+    const f = phys.frames.indexOf(pfn)
+    if (phys.frames.loanCount[f]! > 0) continue
     const isShared = anons.ref[anon]! > 1 || entry.needsCopy
     const prot = isShared ? pageProtection(entry) & ~WRITE : pageProtection(entry)
-    pmapEnter(map.pmap, at, pfn as Pfn, prot, (prot & READ) | PMAP_CANFAIL)
+    pmapEnter(map.pmap, at, pfn, prot, (prot & READ) | PMAP_CANFAIL)
+    phys.queues?.activate(f)
     stats.fltnamap++
   }
 }
@@ -53,15 +56,27 @@ export function mapObjectNeighbours(map: VmMap, entry: VmMapEntry, object: Memor
     if (pfn < 0) continue
     const prot = objectProtection(map, entry, object, pfn as Pfn, false)
     if (pmapEnter(map.pmap, at, pfn as Pfn, prot, (prot & READ) | PMAP_CANFAIL) !== 0) return
+    vm.phys.queues?.activate(vm.phys.frames.indexOf(pfn as Pfn))
     vm.stats.fltnomap++
   }
 }
 
 /** Sequential access does not come back: pages behind are not mapped. */
 function firstOf(map: VmMap, entry: VmMapEntry, va: number, back: number): number {
-  return entry.advice === SEQUENTIAL ? va : Math.max(va - back * PAGE_SIZE, entry.start)
+  return entry.advice === UVM_ADV_SEQUENTIAL ? va : Math.max(va - back * PAGE_SIZE, entry.start)
 }
-const SEQUENTIAL = 2
+
+/** Pages that sequential access has left behind may go first, anons and object pages. Wired and busy ones stay. */
+export function deactivateBehind(map: VmMap, entry: VmMapEntry, va: number): void {
+  const { queues, frames } = map.vm.phys
+  if (queues === null) return
+  const back = map.personality.anonWindow[UVM_ADV_SEQUENTIAL]![0]
+  for (let at = Math.max(va - back * PAGE_SIZE, entry.start); at < va; at += PAGE_SIZE) {
+    const pfn = pageOf(entry, at)
+    const f = pfn < 0 ? -1 : frames.indexOf(pfn)
+    if (f >= 0 && (frames.flags[f]! & PG_locked) === 0 && frames.wireCount[f] === 0) queues.deactivate(f)
+  }
+}
 
 function residentPage(map: VmMap, object: MemoryObject, pgoff: number): Pfn | -1 {
   const pfn = object.pageAt(pgoff)

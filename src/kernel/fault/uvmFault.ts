@@ -17,14 +17,25 @@ import {
   PAGE_SIZE,
   type Pfn,
   type Sleep,
+  sleepOn,
   truncPage,
   WouldSleep,
 } from '../../base/index.ts'
-import { amapAdd, amapLookup, anonAllocWithPage, anonPage, anonUnref } from '../anon/index.ts'
+import {
+  amapAdd,
+  amapLookup,
+  anonAllocWithPage,
+  anonGet,
+  anonPage,
+  anonUnref,
+  isAnonBusy,
+  isAnonReady,
+} from '../anon/index.ts'
 import {
   amapCopy,
   growDown,
   prepareAnonGroup,
+  UVM_ADV_SEQUENTIAL,
   uvmPagewire,
   VM_MAYGUARD,
   type VmMap,
@@ -45,7 +56,7 @@ import {
   SOFT_GUARD,
   VM_PROT_NONE,
 } from '../pmap/index.ts'
-import { mapAnonNeighbours, mapObjectNeighbours } from './neighbours.ts'
+import { deactivateBehind, mapAnonNeighbours, mapObjectNeighbours } from './neighbours.ts'
 
 /** Waits for a frame that did not let the fault go on, before it is called out of memory. */
 const MAX_SHORTAGES = 16
@@ -111,7 +122,20 @@ export function* faultMap(map: VmMap, address: number, access: number, how: numb
     if (entry === null) continue
     how |= FAULT_AGAIN
     const { object } = entry
-    if (object !== null && needsObjectPage(map, entry, va)) {
+    const anon = anonAt(map, entry, va)
+    if (anon !== 0 && !isAnonReady(map.vm.anons, anon)) {
+      const error = yield* bringAnon(map, anon)
+      if (error === 0) {
+        isMajor = true
+        continue
+      }
+      if (error !== ENOMEM && error !== WAITED) {
+        stats.faults++
+        stats.protectionFaults++
+        return error
+      }
+      if (error === WAITED) continue
+    } else if (object !== null && needsObjectPage(map, entry, va)) {
       // The pager brings the page; then everything is looked at again.
       isMajor = true
       stats.fltget++
@@ -142,6 +166,32 @@ export function* faultMap(map: VmMap, address: number, access: number, how: numb
   }
 }
 
+/** What bringAnon answers when somebody else's transfer of the page has ended. */
+const WAITED = 1
+
+/** Waits for a page that is being transferred, or reads it back. @errors ENOMEM no frame at once; EIO */
+function* bringAnon(map: VmMap, anon: number): Sleep<0 | Err | typeof WAITED> {
+  const { anons, stats } = map.vm
+  if (isAnonBusy(anons, anon)) {
+    stats.fltpgwait++
+    yield* sleepOn(anons.ioQueue)
+    return WAITED
+  }
+  const { timestamp } = map.lock
+  const error = yield* anonGet(anons, anon)
+  if (error === ENOMEM) return error
+  stats.pageins++
+  if (error !== 0) return error
+  stats.fltanretry++
+  stats.fltrelck++
+  if (map.lock.timestamp === timestamp) stats.fltrelckok++
+  return 0
+}
+
+function anonAt(map: VmMap, entry: VmMapEntry, va: number): number {
+  return entry.amap === null ? 0 : amapLookup(map.vm.anons, map.vm.chunks, entry.amap, entry.slotOf(va))
+}
+
 function faultTry(map: VmMap, va: number, access: number, how: number): 0 | Err | WouldSleep {
   const { stats } = map.vm
   if (map.lock.writer !== null) return WouldSleep
@@ -155,7 +205,7 @@ function faultTry(map: VmMap, va: number, access: number, how: number): 0 | Err 
 
 function needsObjectPage(map: VmMap, entry: VmMapEntry, va: number): boolean {
   if (entry.object === null) return false
-  if (entry.amap !== null && amapLookup(map.vm.anons, map.vm.chunks, entry.amap, entry.slotOf(va)) !== 0) return false
+  if (anonAt(map, entry, va) !== 0) return false
   const pfn = entry.object.pageAt(entry.pgoffOf(va))
   if (pfn < 0) return true
   const { frames } = map.vm.phys
@@ -194,8 +244,9 @@ function resolve(map: VmMap, va: number, asked: number, how: number): 0 | Err | 
   if (entry.amap === null && entry.object === null && !entry.isCow) return EFAULT
 
   const hasNeighbours = (how & (FAULT_WIRE | FAULT_AGAIN)) === 0
+  if (hasNeighbours && entry.advice === UVM_ADV_SEQUENTIAL) deactivateBehind(map, entry, va)
   if (entry.amap !== null && hasNeighbours) mapAnonNeighbours(map, entry, va)
-  const anon = entry.amap === null ? 0 : amapLookup(vm.anons, vm.chunks, entry.amap, entry.slotOf(va))
+  const anon = anonAt(map, entry, va)
   const flags = access | PMAP_CANFAIL | (isWired ? PMAP_WIRED : 0)
   const result =
     anon !== 0 ? upper(map, entry, va, isWrite, flags, how, anon) : lower(map, entry, va, isWrite, flags, how)
@@ -215,8 +266,8 @@ function upper(
 ): 0 | Err | WouldSleep {
   const { anons, stats, pmaps, chunks } = map.vm
   if ((how & FAULT_AGAIN) === 0) stats.fltanget++
+  if (!isAnonReady(anons, anon)) return WouldSleep
   const pfn = anonPage(anons, anon)
-  if (pfn < 0) return WouldSleep
   const isShared = anons.ref[anon]! > 1
   if (isWrite && isShared) {
     // 1B: others see this page; copy it.
@@ -339,5 +390,6 @@ function enter(map: VmMap, va: number, pfn: Pfn, prot: number, flags: number, ho
   // No frame for a page table is a wait for memory like any other.
   if (pmapEnter(map.pmap, va, pfn, prot, flags) !== 0) return WouldSleep
   if ((how & FAULT_WIRE) !== 0) uvmPagewire(map.vm, pfn)
+  else map.vm.phys.queues?.activate(map.vm.phys.frames.indexOf(pfn))
   return 0
 }

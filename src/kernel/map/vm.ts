@@ -38,6 +38,8 @@ export class VmStats {
   flt_obj = 0
   flt_prcopy = 0
   flt_przero = 0
+  /** Pages that faults brought back from swap (uvmexp.pageins). */
+  pageins = 0
   /** Reads of untouched anonymous memory that were given the zero page. */
   zeroPageReads = 0
   minorFaults = 0

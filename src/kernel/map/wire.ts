@@ -1,7 +1,8 @@
 // Wiring: pages that stay resident. A page counts its wirings; the system counts wired pages.
 
 import { kassert, PAGE_SIZE, type Pfn } from '../../base/index.ts'
-import { amapLookup, anonPage } from '../anon/index.ts'
+import { amapLookup, anonDropSwap, anonPage } from '../anon/index.ts'
+import { PG_anon } from '../phys/index.ts'
 import { pmapLookup, pmapUnwire } from '../pmap/index.ts'
 import type { VmMapEntry } from './entry.ts'
 import type { Vm } from './vm.ts'
@@ -10,7 +11,12 @@ import type { Vm } from './vm.ts'
 export function uvmPagewire(vm: Vm, pfn: Pfn): void {
   const { frames } = vm.phys
   const f = frames.indexOf(pfn)
-  if (frames.wireCount[f] === 0) vm.wiredPages++
+  if (frames.wireCount[f] === 0) {
+    vm.wiredPages++
+    vm.phys.queues?.dequeue(f)
+    // A page that stays has no use for a copy in swap.
+    if ((frames.flags[f]! & PG_anon) !== 0) anonDropSwap(vm.anons, frames.owner[f]!)
+  }
   frames.wireCount[f] = frames.wireCount[f]! + 1
 }
 
@@ -20,7 +26,9 @@ export function uvmPageunwire(vm: Vm, pfn: Pfn): void {
   const f = frames.indexOf(pfn)
   kassert(frames.wireCount[f]! > 0, 'a page is not unwired more often than it was wired', `pfn ${pfn}`)
   frames.wireCount[f] = frames.wireCount[f]! - 1
-  if (frames.wireCount[f] === 0) vm.wiredPages--
+  if (frames.wireCount[f]! > 0) return
+  vm.wiredPages--
+  vm.phys.queues?.activate(f)
 }
 
 /**

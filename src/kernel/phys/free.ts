@@ -4,7 +4,15 @@ import { kassert, type Pfn } from '../../base/index.ts'
 import { freeOneBlock } from './buddy.ts'
 import { PGFREE } from './counters.ts'
 import { MIGRATE_ISOLATE } from './gfp.ts'
-import { PAGE_FLAGS_CHECK_AT_FREE, pageFlagsText, PG_anon, PG_head, PG_reserved, PG_tail } from './pageFlags.ts'
+import {
+  PAGE_FLAGS_CHECK_AT_FREE,
+  pageFlagsText,
+  PG_anon,
+  PG_head,
+  PG_queued,
+  PG_reserved,
+  PG_tail,
+} from './pageFlags.ts'
 import { pageblockType } from './pageblock.ts'
 import { freeToPcp } from './pcp.ts'
 import type { Phys } from './phys.ts'
@@ -121,6 +129,7 @@ function checkFree(phys: Phys, head: number, order: number): boolean {
   const end = head + 2 ** order
   for (let f = head; f < end; f++) {
     if ((flags[f]! & PG_anon) !== 0) owner[f] = 0
+    if ((flags[f]! & PG_queued) !== 0) phys.queues!.dequeue(f)
     if (
       mapcount[f] !== -1 ||
       owner[f] !== 0 ||

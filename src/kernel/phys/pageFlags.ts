@@ -40,6 +40,8 @@ export const PG_pagetable = 1 << 26
 export const PG_pfmemalloc = 1 << 27
 /** Debug guard page: kept off the free lists after a split, merges like a free block. */
 export const PG_guard = 1 << 28
+/** On a queue of the page-replacement policy, which hears of it when the page is freed. */
+export const PG_queued = 1 << 29
 
 const NAMES = [
   'locked',
@@ -71,6 +73,7 @@ const NAMES = [
   'pagetable',
   'pfmemalloc',
   'guard',
+  'queued',
 ] as const
 
 /** A page with one of these is still somebody's: freeing it is a bad page. */

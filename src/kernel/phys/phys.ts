@@ -5,7 +5,7 @@ import { VmEvents } from './counters.ts'
 import { Frames } from './frames.ts'
 import { GFP_BOOT_MASK } from './gfp.ts'
 import { Memblock } from './memblock.ts'
-import type { MemoryTask, Reclaimer } from './reclaimer.ts'
+import type { MemoryTask, PageQueues, Reclaimer } from './reclaimer.ts'
 import { Node, type Zone } from './zone.ts'
 
 /** The part of RAM this room needs. */
@@ -117,6 +117,8 @@ export class Phys {
   pageblockBits = new Uint32Array(0)
 
   reclaimer: Reclaimer | null = null
+  /** Paging queues of the page-replacement policy, bound with the reclaimer; null: pages are on none. */
+  queues: PageQueues | null = null
   /** Each answers how many pages of a range a balloon holds: those do not hinder isolation. */
   readonly isolateNotifiers: ((startPfn: number, pages: number) => number)[] = []
   /** CMA areas, in the order they were made. */

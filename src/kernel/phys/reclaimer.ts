@@ -62,3 +62,16 @@ export interface MemoryTask {
   isDumpingCore?: boolean
   hasFatalSignal?: boolean
 }
+
+/**
+ * What the rooms that own pages tell the page-replacement policy (pdpolicy, uvm specification 2.19). Bound at boot by the
+ * reclaim room. A page is named by its frame index; PG_queued says that it is on a queue. None of these sleeps.
+ */
+export interface PageQueues {
+  /** The page is in use: to the tail of the active queue. A wired page is on no queue. */
+  activate(f: number): void
+  /** The page may go soon: its reference bit is cleared, and it goes to the tail of the inactive queue. */
+  deactivate(f: number): void
+  /** The page is wired, being written out, or freed. */
+  dequeue(f: number): void
+}
