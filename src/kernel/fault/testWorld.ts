@@ -2,7 +2,7 @@
 
 import { type Err, GiB, isErr, type Sleep } from '../../base/index.ts'
 import { type Cpu, Machine, sv48 } from '../../machine/index.ts'
-import { linux, type Personality, uvmspaceAlloc, Vm, type VmSpace } from '../map/index.ts'
+import { linux, type Personality, uvmspaceAlloc, verifyAmaps, Vm, type VmMap, type VmSpace } from '../map/index.ts'
 import { bootPhys, type Phys, verify as verifyPhys } from '../phys/index.ts'
 import { pmapActivate, pmapDeactivate, pmapLookup, Pmaps, verify as verifyPmaps } from '../pmap/index.ts'
 import { bindFault, READ, uvmFault, WRITE } from './index.ts'
@@ -91,8 +91,12 @@ export class TestWorld {
   lookup(space: VmSpace, va: number): boolean {
     return pmapLookup(space.pmap, va)
   }
+  /** @param spaces  all that there are */
   verify(...spaces: VmSpace[]): void {
-    for (const space of spaces) space.map.verify()
+    const maps = new Set<VmMap>(spaces.map(({ map }) => map))
+    if (this.vm.kernelMap !== null) maps.add(this.vm.kernelMap)
+    for (const map of maps) map.verify()
+    verifyAmaps(this.vm, maps)
     verifyPmaps(this.pmaps)
     verifyPhys(this.phys)
   }

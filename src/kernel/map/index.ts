@@ -5,7 +5,8 @@
  * Invariants (`VmMap.verify`):
  * - entries are page aligned, do not overlap, and lie within the map;
  * - protection is within the maximum, and needs-copy implies copy-on-write;
- * - an amap slot that no entry covers is empty;
+ * - an amap slot that no entry covers is empty, and an amap counts its entries and how often each slot is covered
+  (`verifyAmaps`);
  * - every object knows each entry that shows it.
  *
  * Locks: the map lock, before any amap, object or pmap lock. The `…Region` functions take it for writing and may sleep
@@ -39,4 +40,5 @@ export { uvmMap } from './uvmMap.ts'
 export { uvmDeallocate, uvmUnmap } from './uvmUnmap.ts'
 export { uvmMapCheckprot, uvmMapProtect } from './uvmProtect.ts'
 export { uvmMapAdvice, uvmMapInherit } from './uvmAttributes.ts'
+export { verifyAmaps } from './verifyAmaps.ts'
 export { type MappableDevice, udvAttach } from './deviceObject.ts'
