@@ -53,6 +53,7 @@ export {
 } from './addToPageCache.ts'
 export { deleteFromPageCache } from './deleteFromPageCache.ts'
 export { replacePageCachePage } from './replacePageCachePage.ts'
+export { migrateCachePage } from './migrateCachePage.ts'
 export { removeMapping } from './removeMapping.ts'
 export { reclaimCleanPage } from './reclaimCleanPage.ts'
 export { tryToReleasePage } from './tryToReleasePage.ts'

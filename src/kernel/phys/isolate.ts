@@ -9,8 +9,9 @@ import { MAX_ORDER, ZONE_MOVABLE } from './configuration.ts'
 import { BUDDY_MAPCOUNT } from './frames.ts'
 import { freePages } from './free.ts'
 import { MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATE_MOVABLE, MIGRATE_TYPES, WMARK_LOW } from './gfp.ts'
+import { isOwned } from './migrate.ts'
 import { pageblockType, setPageblockMigratetype } from './pageblock.ts'
-import { PG_hwpoison, PG_lru } from './pageFlags.ts'
+import { PG_hwpoison } from './pageFlags.ts'
 import { drainAllPages } from './pcp.ts'
 import type { Phys } from './phys.ts'
 import { zoneWatermarkOk } from './watermark.ts'
@@ -37,9 +38,9 @@ export function setMigratetypeIsolate(phys: Phys, pfn: number): 0 | Err {
   return 0
 }
 
-/** More than `allowed` pages of the block are in use and not on the LRU? Movable blocks are not looked into. */
+/** More than `allowed` pages of the block are in use and not owned (see migrate.ts)? Movable blocks are not looked into. */
 function hasUnmovablePages(phys: Phys, zone: Zone, f: number, allowed: number): boolean {
-  const { refcount, mapcount, private: orders, flags } = phys.frames
+  const { refcount, mapcount, private: orders } = phys.frames
   if (zone.index === ZONE_MOVABLE) return false
   const type = pageblockType(phys, f)
   if (type === MIGRATE_MOVABLE || type === MIGRATE_CMA) return false
@@ -50,7 +51,7 @@ function hasUnmovablePages(phys: Phys, zone: Zone, f: number, allowed: number): 
       if (mapcount[i] === BUDDY_MAPCOUNT) i += 2 ** orders[i]! - 1
       continue
     }
-    if ((flags[i]! & PG_lru) === 0) found++
+    if (!isOwned(phys, i)) found++
     if (found > allowed) return true
   }
   return false

@@ -105,10 +105,18 @@ export function isolateMigratepagesRange(phys: Phys, start: number, end: number,
   return Math.max(1, Math.min(pfn, end))
 }
 
+/**
+ * Does somebody own the page who can part with it? The manual's "on the LRU": an anon's page is on no LRU list here, but
+ * its owner names it all the same.
+ */
+export function isOwned(phys: Phys, f: number): boolean {
+  return (phys.frames.flags[f]! & PG_lru) !== 0 || phys.frames.owner[f] !== 0
+}
+
 function isMigratable(phys: Phys, f: number): boolean {
   const { flags, refcount, mapcount } = phys.frames
   const state = flags[f]!
-  if ((state & PG_lru) === 0 || (state & (PG_head | PG_tail)) !== 0) return false
+  if (!isOwned(phys, f) || (state & (PG_head | PG_tail)) !== 0) return false
   // An anonymous page has its anon's reference and one for each mapping: more means it is pinned.
   return (state & PG_anon) === 0 || refcount[f]! <= mapcount[f]! + 2
 }

@@ -57,6 +57,7 @@ export { pmapExtract, pmapForEach, pmapForEachSoft, pmapLookup } from './pmapLoo
 export { pmapCopy } from './pmapCopy.ts'
 export { pmapCopyRange } from './pmapCopyRange.ts'
 export { pmapMove } from './pmapMove.ts'
+export { pmapReplacePage } from './pmapReplacePage.ts'
 export { pmapUpdate } from './pmapUpdate.ts'
 export { pmapActivate, pmapDeactivate } from './pmapActivate.ts'
 export {

@@ -65,7 +65,8 @@ export function dropLeaf(pmap: Pmap, word: number, va: number): void {
 function holderOf(frames: Frames, f: number): number {
   return (frames.flags[f] & PG_tail) === 0 ? f : frames.private[f]
 }
-function countMapped(room: Pmaps, f: number): void {
+/** The first mapping of a frame: it counts as mapped in the statistics of its zone. */
+export function countMapped(room: Pmaps, f: number): void {
   const { frames, phys } = room
   const { stat } = phys.zoneOf(f)
   if ((frames.flags[f] & PG_anon) === 0) stat[NR_FILE_MAPPED]++
@@ -74,7 +75,8 @@ function countMapped(room: Pmaps, f: number): void {
     frames.attrs[f] |= ATTR_COUNTED_ANON
   }
 }
-function uncountMapped(room: Pmaps, f: number): void {
+/** The last mapping of a frame has gone. */
+export function uncountMapped(room: Pmaps, f: number): void {
   const { frames, phys } = room
   const { stat } = phys.zoneOf(f)
   if ((frames.attrs[f] & ATTR_COUNTED_ANON) === 0) stat[NR_FILE_MAPPED]--

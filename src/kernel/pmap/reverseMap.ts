@@ -77,6 +77,13 @@ export class ReverseMap {
     panic('a managed mapping is in the reverse map', `frame ${f}, pmap ${pmapId}, vpn ${fromVpn}`)
   }
 
+  /** Every mapping of one frame has become a mapping of another, which had none. */
+  moveAll(f: number, to: number): void {
+    kassert(this.#heads[to] === 0, 'a frame that takes over mappings has none', `frame ${to}`)
+    this.#heads[to] = this.#heads[f]
+    this.#heads[f] = 0
+  }
+
   /** First entry of a frame, or 0; go on with next[e]. */
   head(f: number): number {
     return this.#heads[f]
