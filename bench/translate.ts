@@ -27,17 +27,34 @@ export function measure(): Findings {
   const loadHit = () => timed(() => consume(loads(mmu, i32)), hits)
   const storeHit = () => timed(() => stores(mmu, i32), hits)
   const load = inTurns(loadHit, () => timed(() => consume(plainLoads(plain)), hits))
+  const { addresses, indexes } = randomList()
+  const list = inTurns(
+    () => timed(() => consume(listLoads(mmu, i32, addresses)), hits),
+    () => timed(() => consume(plainListLoads(plain, indexes)), hits),
+  )
   const store = inTurns(storeHit, () => timed(() => plainStores(plain), hits))
   const loadMiss = inTurns(() => timed(() => consume(missingLoads(mmu, i32)), MISS_PAGES * 4), loadHit)
   const storeMiss = inTurns(() => timed(() => missingStores(mmu, i32), MISS_PAGES * 4), storeHit)
   return {
     rows: [
-      { what: 'load, TLB hit', yardstick: 'load from a typed array', wanted: 4, ...load },
-      { what: 'store, TLB hit', yardstick: 'store to a typed array', ...store },
-      { what: 'load, TLB miss, tables warm', yardstick: 'load, TLB hit', ...loadMiss },
-      { what: 'store, TLB miss, tables warm', yardstick: 'store, TLB hit', ...storeMiss },
+      { what: 'load, TLB hit, in order', yardstick: 'load from a typed array', wanted: 4, ...load },
+      { what: 'load, TLB hit, addresses from a list', yardstick: 'load, indexes from a list', wanted: 4, ...list },
+      { what: 'store, TLB hit, in order', yardstick: 'store to a typed array', ...store },
+      { what: 'load, TLB miss, tables warm', yardstick: 'load, TLB hit, in order', ...loadMiss },
+      { what: 'store, TLB miss, tables warm', yardstick: 'store, TLB hit, in order', ...storeMiss },
     ],
   }
+}
+
+/** As in programs that follow pointers: places of the hit pages, in no order. */
+function randomList(): { addresses: Float64Array; indexes: Int32Array } {
+  const indexes = new Int32Array(HIT_PAGES * WORDS)
+  let x = 1
+  for (let i = 0; i < indexes.length; i++) {
+    x = (Math.imul(x, 1103515245) + 12345) | 0
+    indexes[i] = (x >>> 8) % indexes.length
+  }
+  return { indexes, addresses: Float64Array.from(indexes, (index) => BASE + index * 4) }
 }
 
 function loads(mmu: Mmu, i32: Int32Array): number {
@@ -49,6 +66,18 @@ function loads(mmu: Mmu, i32: Int32Array): number {
 function plainLoads(plain: Int32Array): number {
   let sum = 0
   for (let round = 0; round < ROUNDS; round++) for (let i = 0; i < HIT_PAGES * WORDS; i++) sum = (sum + plain[i]!) | 0
+  return sum
+}
+function listLoads(mmu: Mmu, i32: Int32Array, addresses: Float64Array): number {
+  let sum = 0
+  for (let round = 0; round < ROUNDS; round++)
+    for (let i = 0; i < HIT_PAGES * WORDS; i++) sum = (sum + i32[mmu.translateRead(addresses[i]!) >>> 2]!) | 0
+  return sum
+}
+function plainListLoads(plain: Int32Array, indexes: Int32Array): number {
+  let sum = 0
+  for (let round = 0; round < ROUNDS; round++)
+    for (let i = 0; i < HIT_PAGES * WORDS; i++) sum = (sum + plain[indexes[i]!]!) | 0
   return sum
 }
 function stores(mmu: Mmu, i32: Int32Array): void {
