@@ -298,7 +298,7 @@ describe('the search for space', () => {
   })
   it('[uvm S26] the kernel object is mapped at its distance from the start of the map', () => {
     const u = new UvmWorld()
-    u.vm.kernelObject = uaoCreate(u.phys, u.vm.objects, 2 ** 30, UAO_FLAG_KERNOBJ)
+    u.vm.kernelObject = uaoCreate(u.vm.anons, u.vm.objects, 2 ** 30, UAO_FLAG_KERNOBJ)
     u.name(u.vm.kernelObject, 'k')
     const min = u.vm0.map.min
     u.map(0, 2, { object: u.vm.kernelObject, hint: min + 0x7000, flags: UVM_FLAG_FIXED })

@@ -83,7 +83,7 @@ export class UvmWorld extends TestWorld {
     return object
   }
   aobj(pages: number, name = 'o'): MemoryObject {
-    return this.name(uaoCreate(this.phys, this.vm.objects, pages * P), name)
+    return this.name(uaoCreate(this.vm.anons, this.vm.objects, pages * P), name)
   }
 
   /** Finishes what may sleep. */

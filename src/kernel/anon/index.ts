@@ -14,4 +14,4 @@
 export * from './anon.ts'
 export { anonGet, isAnonReady } from './anonGet.ts'
 export * from './amap.ts'
-export { UAO_FLAG_KERNOBJ, uaoCreate } from './aobj.ts'
+export { AobjPager, UAO_FLAG_KERNOBJ, uaoCreate } from './aobj.ts'

@@ -28,7 +28,7 @@ export class Km {
     const window = pmapVirtualSpace(vm.pmaps)
     this.vm = vm
     this.map = new VmMap(vm, vm.pmaps.kernel, netbsd, window.start, window.end)
-    this.object = uaoCreate(vm.phys, vm.objects, window.end - window.start, UAO_FLAG_KERNOBJ)
+    this.object = uaoCreate(vm.anons, vm.objects, window.end - window.start, UAO_FLAG_KERNOBJ)
     vm.kernelMap = this.map
     vm.kernelObject = this.object
     this.uareas = new UareaCache(vm.machine.cpus.length, options.uareaBytes ?? 2 * 4096, options.uareaAlign ?? 0)

@@ -143,6 +143,9 @@ export class VmMapEntry implements ObjectMapping {
     return !this.isCow && (this.maxProtection & 2) !== 0
   }
   // Both are asked by every fault: a literal divisor is folded into a multiplication, an imported one is not.
+  get isExecutable(): boolean {
+    return (this.protection & 4) !== 0
+  }
   /** Amap slot of a page of the entry. */
   slotOf(va: number): number {
     return this.amapSlot + Math.floor((va - this.start) / 4096)

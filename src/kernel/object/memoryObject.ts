@@ -54,6 +54,8 @@ export interface ObjectMapping {
   unmapRange(lo: number, hi: number, dropPrivateCopies: boolean): void
   /** True if stores through this mapping reach the object. */
   readonly isSharedWritable: boolean
+  /** True if instructions may be fetched through this mapping. */
+  readonly isExecutable?: boolean
 }
 
 /** The objects of one system, by the number that a frame's owner field holds. */
