@@ -18,6 +18,7 @@ import {
   type WalkContext,
 } from '../kernel/file/index.ts'
 import { linux, Vm } from '../kernel/map/index.ts'
+import { Migrator } from '../kernel/migrate/index.ts'
 import { bootPhys } from '../kernel/phys/index.ts'
 import { Pmaps } from '../kernel/pmap/index.ts'
 import { createVdso, FutexTable, type Kernel, ProcessTable } from '../kernel/process/index.ts'
@@ -25,6 +26,7 @@ import { makeProcFs } from '../kernel/proc/index.ts'
 import { Machine, sv39, sv48 } from '../machine/index.ts'
 import { DecodeCache, Hart } from '../rv64/index.ts'
 import type { CheckedConfig } from './config.ts'
+import { FileReclaimer } from './fileReclaimer.ts'
 import { MemoryFiles } from './memoryFiles.ts'
 import { Scheduler } from './scheduler.ts'
 
@@ -77,6 +79,8 @@ export function boot(config: CheckedConfig): Booted {
   })
   const scheduler = new Scheduler(machine, harts, config.turn)
   const files = new Files(machine, phys, vm.objects)
+  const { anons, objects } = vm
+  phys.reclaimer = new FileReclaimer(files, new Migrator({ phys, pmaps, anons, objects, cache: null }))
   const kernel: Kernel = {
     machine,
     phys,

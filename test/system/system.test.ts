@@ -1,6 +1,9 @@
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { addi, call, ecall, exit, jump, ld, li, lui, sd, textAddress, tinyElf } from '../tinyElf.ts'
+import { NodeHostFiles } from '../../cli/hostFiles.ts'
 import { ConfigError, createSystem, KernelPanic, ProgramError, StuckError, type System } from '../../src/index.ts'
 import { allocPagesTry, GFP_KERNEL } from '../../src/kernel/phys/index.ts'
 
@@ -185,12 +188,31 @@ describe('a run', () => {
     for (let i = 0; i < 3; i++) {
       const guest = system.spawn(tinyElf(eat))
       expect(system.run(guest)).toBe(137)
-      expect(guest.end!.cause).toMatchObject({ reason: 'out of memory', access: 'store' })
+      expect(guest.end!.cause).toMatchObject({ reason: 'out of memory' })
       expect(guest.counters.peakResidentPages).toBeGreaterThan(1800)
       system.verify()
       expect(system.report().frames).toMatchObject({ leaked: 0, anonymous: 0 })
     }
     expect(system.run(system.spawn(elf('hello'), { args: ['1'] }))).toBe(0)
+  })
+  it('gets memory back from files when it runs out, and the program cannot tell', () => {
+    const runWith = (memory: string): { stdout: string; major: number } => {
+      const folder = mkdtempSync(join(tmpdir(), 'pagewright-reclaim-'))
+      try {
+        const system = createSystem({ memory })
+        system.mount(new NodeHostFiles(folder, false), '/work', true)
+        const guest = system.spawn(elf('sharedfile'), { args: ['500', '/work'] })
+        expect(system.run(guest), guest.stderr).toBe(0)
+        system.verify()
+        expect(system.report().frames.leaked).toBe(0)
+        return { stdout: guest.stdout, major: system.report().faults.fileMajor }
+      } finally {
+        rmSync(folder, { recursive: true })
+      }
+    }
+    const [scarce, ample] = [runWith('4M'), runWith('64M')]
+    expect(scarce.stdout).toBe(ample.stdout)
+    expect(scarce.major).toBeGreaterThan(ample.major)
   })
   it('tells where and why a program was ended', () => {
     const cases: [number[], number, object][] = [

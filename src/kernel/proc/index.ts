@@ -12,7 +12,7 @@
  * Locks: none. Texts are made in one synchronous call, so no line is torn by a concurrent change.
  * Manual: proc(5), Linux; the formats are sections 2.1 to 2.6 of the system-call specification.
  */
-export { makeProcFs, OS_RELEASE, OS_VERSION } from './procFs.ts'
+export { makeProcFs } from './procFs.ts'
 export { mapsText } from './maps.ts'
 export { countResident, smapsText, type Resident, vmFlagCodes } from './smaps.ts'
 export { virtualSizes, type VirtualSizes } from './virtualSizes.ts'

@@ -9,7 +9,7 @@ import {
   TextFs,
   type TextNode,
 } from '../file/index.ts'
-import { type Kernel, PID_MAX, type Thread } from '../process/index.ts'
+import { type Kernel, KERNEL_RELEASE, KERNEL_VERSION, PID_MAX, type Thread } from '../process/index.ts'
 import { writeMinFreeKbytes } from '../phys/index.ts'
 import { processDir } from './processDir.ts'
 import {
@@ -22,10 +22,6 @@ import {
   vmstatText,
   zoneinfoText,
 } from './systemFiles.ts'
-
-/** The kernel whose formats these are (DESIGN.md, decision 17). */
-export const OS_RELEASE = '6.18.0-pagewright'
-export const OS_VERSION = '#1 SMP'
 
 /** The file system of /proc: mount it there. */
 export function makeProcFs(kernel: Kernel): TextFs {
@@ -64,7 +60,7 @@ function topNodes(kernel: Kernel): Record<string, GeneratedNode> {
       target: () => `${current()?.process.pid ?? 1}/task/${current()?.tid ?? 1}`,
     },
     uptime: text(uptimeText),
-    version: textFile(() => `Linux version ${OS_RELEASE} (pagewright) ${OS_VERSION}\n`),
+    version: textFile(() => `Linux version ${KERNEL_RELEASE} (pagewright) ${KERNEL_VERSION}\n`),
     vmstat: text(vmstatText),
     zoneinfo: text(zoneinfoText),
   }
@@ -76,7 +72,7 @@ function kernelSettings(kernel: Kernel): DirNode {
   return fixedDir({
     domainname: textFile(() => `${kernel.domainname}\n`),
     hostname: textFile(() => `${kernel.hostname}\n`),
-    osrelease: fixed(OS_RELEASE),
+    osrelease: fixed(KERNEL_RELEASE),
     ostype: fixed('Linux'),
     pid_max: fixed(PID_MAX),
     randomize_va_space: fixed(0),
@@ -85,7 +81,7 @@ function kernelSettings(kernel: Kernel): DirNode {
       uuid: textFile(() => `${uuid(Array.from({ length: 16 }, () => kernel.machine.rng.below(256)))}\n`),
     }),
     'threads-max': textFile(() => `${kernel.processes.limit}\n`),
-    version: fixed(OS_VERSION),
+    version: fixed(KERNEL_VERSION),
   })
 }
 /** A version 4 UUID of 16 bytes. */

@@ -11,6 +11,10 @@ import type { FutexTable } from './futex.ts'
 import type { Thread } from './process.ts'
 import type { ProcessTable } from './processTable.ts'
 
+/** The kernel whose behaviour and texts these are, as uname and /proc tell it (DESIGN.md, decision 17). */
+export const KERNEL_RELEASE = '6.18.0-pagewright'
+export const KERNEL_VERSION = '#1 SMP'
+
 /** What the process room asks of whoever runs threads. Bound at boot (DESIGN.md, decision 14). */
 export interface SchedulerUpcalls {
   /** A thread that was not runnable is: new, or continued. It runs from its registers. */

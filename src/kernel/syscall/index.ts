@@ -11,4 +11,3 @@
  */
 export { dispatchSyscall } from './dispatch.ts'
 export { syscallOf, type TableEntry } from './table.ts'
-export { KERNEL_RELEASE } from './system.ts'

@@ -3,14 +3,23 @@
 import { EFAULT, EINVAL, ENOSYS, EPERM, type Err, isErr, PAGE_SIZE, type Sleep } from '../../base/index.ts'
 import { nameFromBytes, nameToBytes } from '../file/index.ts'
 import { NR_FREE_PAGES, globalStat } from '../phys/index.ts'
-import { copyIn, copyInString, copyOut, copyOutInt, type Kernel, nowNs, type Thread } from '../process/index.ts'
+import {
+  copyIn,
+  copyInString,
+  copyOut,
+  copyOutInt,
+  type Kernel,
+  KERNEL_RELEASE,
+  KERNEL_VERSION,
+  nowNs,
+  type Thread,
+} from '../process/index.ts'
 import { getLong, int, long, putLong, putStruct, size, viewOf } from './call.ts'
 
-export const KERNEL_RELEASE = '6.12.0-pagewright'
 const UTS_FIELD = 65
 /** int uname(struct utsname *) @manual uname(2) */
 export function* uname(kernel: Kernel, thread: Thread): Sleep<number> {
-  const fields = ['Linux', kernel.hostname, KERNEL_RELEASE, '#1 SMP', 'riscv64', kernel.domainname]
+  const fields = ['Linux', kernel.hostname, KERNEL_RELEASE, KERNEL_VERSION, 'riscv64', kernel.domainname]
   return yield* putStruct(thread, long(thread, 0), UTS_FIELD * fields.length, (view) => {
     const bytes = new Uint8Array(view.buffer)
     fields.forEach((text, i) => bytes.set(nameToBytes(text).subarray(0, UTS_FIELD - 1), i * UTS_FIELD))
