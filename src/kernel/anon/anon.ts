@@ -31,6 +31,8 @@ export class Anons {
   readonly pmaps: Pmaps
   /** Where pages go that do not fit; null where there is no swap. */
   swap: Swap | null = null
+  /** References that are no amap slot's: anons lent (TOANON), by how often. */
+  readonly lent = new Map<number, number>()
   /** Woken when a page's transfer has ended. */
   readonly ioQueue = new WaitQueue('anonio')
   ref = new Int32Array(1024)
@@ -114,6 +116,14 @@ export function anonSetPage(anons: Anons, anon: number, pfn: Pfn): void {
 
 export function anonRef(anons: Anons, anon: number): void {
   anons.ref[anon] = anons.ref[anon]! + 1
+}
+
+/** A reference becomes a loan's (1), or an amap slot's or nobody's again (-1); the count itself stays. */
+export function anonLent(anons: Anons, anon: number, by: 1 | -1): void {
+  const count = (anons.lent.get(anon) ?? 0) + by
+  kassert(count >= 0, 'an anon is given back once', `anon ${anon}`)
+  if (count === 0) anons.lent.delete(anon)
+  else anons.lent.set(anon, count)
 }
 
 /**

@@ -56,6 +56,7 @@ import {
   SOFT_GUARD,
   VM_PROT_NONE,
 } from '../pmap/index.ts'
+import { breakAnonLoan, breakObjectLoan, isLoaned } from './breakLoan.ts'
 import { deactivateBehind, mapAnonNeighbours, mapObjectNeighbours } from './neighbours.ts'
 
 /** Waits for a frame that did not let the fault go on, before it is called out of memory. */
@@ -267,28 +268,34 @@ function upper(
   const { anons, stats, pmaps, chunks } = map.vm
   if ((how & FAULT_AGAIN) === 0) stats.fltanget++
   if (!isAnonReady(anons, anon)) return WouldSleep
-  const pfn = anonPage(anons, anon)
+  let pfn = anonPage(anons, anon) as Pfn
   const isShared = anons.ref[anon]! > 1
   if (isWrite && isShared) {
     // 1B: others see this page; copy it.
     const fresh = anonAllocWithPage(anons, GFP_HIGHUSER_MOVABLE)
     if (isErr(fresh)) return WouldSleep
     const copy = anonPage(anons, fresh) as Pfn
-    pmapCopyPage(pmaps, pfn as Pfn, copy)
+    pmapCopyPage(pmaps, pfn, copy)
     const error = enter(map, va, copy, pageProtection(entry), flags, how)
     if (error !== 0) {
       anonUnref(anons, fresh)
       return error
     }
     amapAdd(chunks, entry.amap!, entry.slotOf(va), fresh)
-    if (entry.amap!.isShared) pmapPageProtect(pmaps, pfn as Pfn, VM_PROT_NONE)
+    if (entry.amap!.isShared) pmapPageProtect(pmaps, pfn, VM_PROT_NONE)
     anonUnref(anons, anon)
     stats.flt_acow++
     return 0
   }
   // 1A
-  const prot = isShared || entry.needsCopy ? pageProtection(entry) & ~WRITE : pageProtection(entry)
-  const error = enter(map, va, pfn as Pfn, prot, flags, how)
+  if (isWrite && isLoaned(map.vm.phys, pfn)) {
+    const own = breakAnonLoan(anons, anon)
+    if (own === WouldSleep) return own
+    pfn = own
+  }
+  const prot =
+    isShared || entry.needsCopy || isLoaned(map.vm.phys, pfn) ? pageProtection(entry) & ~WRITE : pageProtection(entry)
+  const error = enter(map, va, pfn, prot, flags, how)
   if (error === 0) stats.flt_anon++
   return error
 }
@@ -322,13 +329,17 @@ function lower(
   const pgoff = entry.pgoffOf(va)
   const isFirst = (how & FAULT_AGAIN) === 0
   if (isFirst) stats.fltlget++
-  const pfn = object.pager.getTry(object, pgoff, flags & 7)
+  let pfn = object.pager.getTry(object, pgoff, flags & 7)
   if (isFirst && (how & FAULT_WIRE) === 0 && (!isWrite || map.personality.windowOnWrite))
     mapObjectNeighbours(map, entry, object, va)
   if (pfn === WouldSleep || isErr(pfn)) return pfn
   if (isWrite && entry.isCow) return promote(map, entry, va, flags, how, pfn)
 
   // 2A
+  if (isWrite && isLoaned(vm.phys, pfn)) {
+    pfn = breakObjectLoan(vm.phys, vm.pmaps, object, pgoff, pfn)
+    if (pfn === WouldSleep) return pfn
+  }
   if (isWrite) object.pager.pageDirtied(object, pgoff, pfn)
   const error = enter(map, va, pfn, objectProtection(map, entry, object, pfn, isWrite), flags, how)
   if (error === 0) stats.flt_obj++
@@ -344,6 +355,7 @@ export function objectProtection(
   isWrite: boolean,
 ): number {
   if (entry.isCow) return pageProtection(entry) & ~WRITE
+  if (isLoaned(map.vm.phys, pfn)) return pageProtection(entry) & ~WRITE
   if (isWrite || !object.pager.notifiesWrites) return pageProtection(entry)
   const { frames } = map.vm.phys
   return (frames.flags[frames.indexOf(pfn)]! & PG_dirty) !== 0 ? pageProtection(entry) : pageProtection(entry) & ~WRITE

@@ -93,7 +93,8 @@ function verifyAnons({ anons, phys }: Vm, references: ReadonlyMap<number, number
     // Nobody names it any more; whoever transfers its page will free it.
     if (anons.ref[frames.owner[f]!] === 0) released++
   }
-  for (const [anon, count] of references) {
+  for (const [anon, slots] of references) {
+    const count = slots + (anons.lent.get(anon) ?? 0)
     if (anons.ref[anon] !== count)
       panic('I8 an anon counts its references', `anon ${anon}: ${anons.ref[anon]}, ${count}`)
     const pfn = anonPage(anons, anon)
@@ -102,7 +103,9 @@ function verifyAnons({ anons, phys }: Vm, references: ReadonlyMap<number, number
     const isOwner = frames.owner[f] === anon && (frames.flags[f]! & PG_anon) !== 0
     if (!isOwner) panic('a frame names the anon that owns it', `anon ${anon}, pfn ${pfn}`)
   }
-  if (references.size + released !== anons.count)
+  let lent = 0
+  for (const anon of anons.lent.keys()) if (!references.has(anon)) lent++
+  if (references.size + released + lent !== anons.count)
     panic('every anon is in an amap or lent', `${references.size} of ${anons.count}`)
   if (resident !== anons.residentPages) panic('resident anons are counted', `${anons.residentPages}, ${resident} found`)
 }
