@@ -57,6 +57,8 @@ export function freeOneBlock(phys: Phys, zone: Zone, frame: number, givenOrder: 
   while (order < ceiling) {
     const buddy = f ^ (1 << order)
     if (zones[buddy] !== slot || orders[buddy] !== order) break
+    // An isolated pageblock is not counted: it stays apart until its isolation ends.
+    if (order >= phys.pageblockOrder && frames.freeType[buddy] === MIGRATE_ISOLATE) break
     if (mapcount[buddy] === BUDDY_MAPCOUNT) {
       frames.unlink(buddy)
       zone.nrFree[order]!--

@@ -85,6 +85,21 @@ describe('allocContigRange', () => {
       10: [3072],
     })
   })
+  it('keeps an isolated pageblock apart from its buddy, whatever is freed meanwhile', () => {
+    const phys = boot(S16)
+    splitPage(phys, take(phys, M, 10), 10)
+    for (let pfn = 3072; pfn < 4096; pfn++) if (pfn !== 3600) freePages(phys, pfn, 0)
+    drainAllPages(phys)
+    // On a per-CPU list, until the isolation of the first pageblock drains it into the second.
+    freePages(phys, 3600, 0)
+    expect(startIsolatePageRange(phys, 3072, 4096, MIGRATE_MOVABLE)).toBe(0)
+    verify(phys)
+    expect(free(phys)).toBe(3072)
+    undoIsolatePageRange(phys, 3072, 4096, MIGRATE_MOVABLE)
+    expect(freeBlocks(phys)[10]).toBe(4)
+    expect(free(phys)).toBe(4096)
+    verify(phys)
+  })
   it('[physical J3] gives up on a kernel page in a movable block, undone', () => {
     const phys = boot(S16)
     expect(take(phys, M)).toBe(3072)
