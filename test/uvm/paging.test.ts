@@ -2,7 +2,8 @@
 
 import { describe, expect, it } from 'vitest'
 import { EIO, isErr, PAGE_SIZE, type Pfn, WouldSleep } from '../../src/base/index.ts'
-import { uvmMapClean, uvmMapPageable } from '../../src/kernel/fault/index.ts'
+import { faultMap, READ, uvmMapClean, uvmMapPageable, WRITE } from '../../src/kernel/fault/index.ts'
+import { Km, UVM_KMF_PAGEABLE, uvmKmAlloc, uvmKmFree } from '../../src/kernel/km/index.ts'
 import { pageOf, UVM_FLAG_COPYONW, UVM_FLAG_FIXED, UVM_INH_SHARE } from '../../src/kernel/map/index.ts'
 import { PGO_DEACTIVATE, PGO_FREE } from '../../src/kernel/object/index.ts'
 import { allocPagesTry, GFP_HIGHUSER_MOVABLE, putPage } from '../../src/kernel/phys/index.ts'
@@ -215,6 +216,21 @@ describe('the page daemon', () => {
     u.unmap(0, 4)
     o.pager.detach(o)
     expect([u.swap.swpginuse, u.vm.objects.byId.has(o.id)]).toEqual([1, false])
+  })
+  it('pageable kernel memory goes to swap too, and its slots go back with it', () => {
+    const u = new PagingWorld().spareNone()
+    const { map } = new Km(u.vm)
+    const va = u.wait(uvmKmAlloc(map, 2 * PAGE_SIZE, 0, UVM_KMF_PAGEABLE))
+    const kernel = { map, pmap: map.pmap } as unknown as typeof u.vm0
+    for (let i = 0; i < 2; i++) expect(u.wait(faultMap(map, va + i * PAGE_SIZE, WRITE, 0))).toBe(0)
+    for (let i = 0; i < 2; i++) {
+      expect(u.lookup(kernel, va + i * PAGE_SIZE)).toBe(true)
+      u.policy.deactivate(u.phys.frames.indexOf(u.pmaps.pfn))
+    }
+    expect(u.delta(() => u.scan())).toMatchObject({ pdobscan: 2, pgswapout: 2, swpginuse: 2, free: 2 })
+    expect(u.delta(() => u.wait(faultMap(map, va, READ, 0)))).toMatchObject({ nswget: 1, swpgonly: -1, free: -1 })
+    u.wait(uvmKmFree(map, va, 2 * PAGE_SIZE, UVM_KMF_PAGEABLE))
+    expect([u.swap.swpginuse, u.swap.swpgonly, map.entryCount]).toEqual([0, 0, 0])
   })
   it('a page of a file is given back to its file', () => {
     const u = new PagingWorld().spareNone()
