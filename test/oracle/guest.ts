@@ -57,6 +57,8 @@ import { checkConfig } from '../../src/system/config.ts'
 const ARENA = 0x100000000000
 const SIZE = 0x2000000
 const HEAP = SIZE / 4
+/** Of the recordings' x86-64. */
+const TASK_SIZE = 0x7ffffffff000
 const SHARED_EDGE = 0x10000
 /** Entries outside the arena in the recordings, and here: they count towards max_map_count. */
 const OTHER_VMAS = 32
@@ -114,7 +116,7 @@ export class OracleWorld {
   #firstThread(): Thread {
     const { kernel } = this
     const limits = new Limits()
-    const space = uvmspaceAlloc(kernel.vm, linux, PAGE_SIZE, kernel.machine.layout.user.end)
+    const space = uvmspaceAlloc(kernel.vm, linux, PAGE_SIZE, TASK_SIZE)
     if (isErr(space)) throw new Error('no memory for the first process')
     space.limits = limits.forSpace()
     space.maxMapCount += OUR_OTHERS - OTHER_VMAS
@@ -282,7 +284,13 @@ class Guest {
   #mincore(addr: number, length: number): string {
     if (this.#isOutside(addr, length)) return 'refused'
     let text = 'core '
-    const error = mincoreRegion(this.#space, addr, length, (pages) => (text += pages.join('')))
+    const error = mincoreRegion(
+      this.#space,
+      addr,
+      length,
+      (pages) => (text += pages.join('')),
+      () => true,
+    )
     return isErr(error) ? `-${errName(error)}` : text
   }
 

@@ -1,6 +1,7 @@
-import { EACCES, EFAULT, type Err, isErr, PAGE_SIZE, type Sleep } from '../../base/index.ts'
+import { EACCES, EFAULT, type Err, isErr, PAGE_SIZE, type Pfn, type Sleep } from '../../base/index.ts'
+import { F_DIRTY } from '../../machine/index.ts'
 import { type Vm, type VmMapEntry, type VmSpace } from '../map/index.ts'
-import { pmapLookup } from '../pmap/index.ts'
+import { ATTR_MODIFIED, pmapLookup } from '../pmap/index.ts'
 import { EXECUTE, READ, uvmFault, WRITE } from './uvmFault.ts'
 import { uvmMapPageable } from './wire.ts'
 
@@ -32,17 +33,31 @@ export function* populateRange(
 
 function* populateEntry(space: VmSpace, entry: VmMapEntry, start: number, end: number, asked: number): Sleep<0 | Err> {
   const { protection } = entry
-  const access =
-    asked !== 0 ? asked : (protection & WRITE) !== 0 && entry.isCow ? WRITE : (protection & READ) !== 0 ? READ : EXECUTE
-  if ((access & protection) === 0) return EACCES
+  if (protection === 0 || (asked & ~protection) !== 0) return EACCES
+  const isCopied = (protection & WRITE) !== 0 && entry.isCow
+  // What may be written may be read.
+  const access = asked !== 0 ? asked : isCopied ? WRITE : (protection & (READ | WRITE)) !== 0 ? READ : EXECUTE
   const { pmaps } = space.vm
   for (let va = start; va < end; va += PAGE_SIZE) {
-    if (pmapLookup(space.pmap, va) && (access !== WRITE || (pmaps.prot & WRITE) !== 0)) continue
+    if (pmapLookup(space.pmap, va) && (pmaps.prot & access) !== 0) {
+      if (access === WRITE && (pmaps.flags & F_DIRTY) === 0) markDirty(space, va, pmaps.pfn as Pfn)
+      continue
+    }
     if (space.map.lookup(va) === null) return EFAULT
     const error = yield* uvmFault(space, va, access)
     if (isErr(error)) return error
   }
   return 0
+}
+
+/** Faulting in for a store dirties what could be written already: the page, not its translation. */
+function markDirty(space: VmSpace, va: number, pfn: Pfn): void {
+  const { frames } = space.vm.phys
+  const entry = space.map.lookup(va)!
+  const f = frames.indexOf(pfn)
+  if (f < 0) return
+  if (!entry.isCow && entry.object !== null) entry.object.pager.pageDirtied(entry.object, entry.pgoffOf(va), pfn)
+  else frames.attrs[f]! |= ATTR_MODIFIED
 }
 
 /** Binds the upcalls through which the map room has pages faulted in and wired. */

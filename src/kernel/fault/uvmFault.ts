@@ -45,6 +45,7 @@ import {
 import type { MemoryObject } from '../object/index.ts'
 import { allocPages, GFP_HIGHUSER_MOVABLE, PG_dirty, PG_locked, PG_uptodate, putPage } from '../phys/index.ts'
 import {
+  ATTR_EXCLUSIVE,
   pmapCopyPage,
   pmapEnter,
   PMAP_CANFAIL,
@@ -284,6 +285,7 @@ function upper(
     amapAdd(chunks, entry.amap!, entry.slotOf(va), fresh)
     if (entry.amap!.isShared) pmapPageProtect(pmaps, pfn, VM_PROT_NONE)
     anonUnref(anons, anon)
+    noteExclusive(map, copy)
     stats.flt_acow++
     return 0
   }
@@ -296,8 +298,15 @@ function upper(
   const prot =
     isShared || entry.needsCopy || isLoaned(map.vm.phys, pfn) ? pageProtection(entry) & ~WRITE : pageProtection(entry)
   const error = enter(map, va, pfn, prot, flags, how)
-  if (error === 0) stats.flt_anon++
-  return error
+  if (error !== 0) return error
+  if (isWrite) noteExclusive(map, pfn)
+  stats.flt_anon++
+  return 0
+}
+
+function noteExclusive(map: VmMap, pfn: Pfn): void {
+  const { frames } = map.vm.phys
+  frames.attrs[frames.indexOf(pfn)]! |= ATTR_EXCLUSIVE
 }
 
 // Case 2: no anon.
@@ -384,6 +393,7 @@ function promote(
   }
   const old = amapAdd(chunks, entry.amap!, entry.slotOf(va), anon)
   kassert(old === 0, 'a promoted page goes into an empty slot')
+  noteExclusive(map, page)
   if (from < 0) stats.flt_przero++
   else {
     stats.flt_prcopy++

@@ -45,7 +45,8 @@ export function setSizeLocked(files: Files, vnode: Vnode, size: number): OrErr<0
   // A memory file shows what a mapping has stored behind its end when it grows, as the real kernel's does.
   if (size > old && !object.pager.absentIsZero) zeroBeyondEnd(files, object)
   object.sizeBytes = size
-  if (size < old) {
+  // Memory files zero the rest of the last page, and have it dirty, even if the size stays: as the real kernel does.
+  if (size < old || (size === old && object.pager.absentIsZero)) {
     dropFilePages(files, object, Math.ceil(size / PAGE_SIZE), Infinity, true)
     const inPage = size & PAGE_MASK
     if (inPage !== 0) zeroInPage(files, object, size, size - inPage + PAGE_SIZE)

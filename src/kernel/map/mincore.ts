@@ -1,14 +1,15 @@
 import { EINVAL, ENOMEM, type Err, isPageAligned, PAGE_SIZE, roundPage } from '../../base/index.ts'
 import { amapLookup } from '../anon/index.ts'
 import { pmapLookup } from '../pmap/index.ts'
-import type { VmMapEntry } from './entry.ts'
+import type { MappedFile, VmMapEntry } from './entry.ts'
 import type { VmSpace } from './vmSpace.ts'
 
 /**
  * mincore(2): which pages are in memory. Private anonymous memory: a translation is present. Anything with an object: the
- * page is in the page cache, if the caller may know it (it owns the file or may write it), else it is said to be there.
+ * page is in the page cache, if the caller may know it, else it is said to be there.
  *
  * @param report  called with chunks of one byte a page, bit 0, in order; a hole ends it after what came before
+ * @param mayKnow does the caller own the file, or may it write it?
  * @errors EINVAL unaligned; ENOMEM a hole, or beyond the address space
  * @locks  map read; never sleeps
  * @manual mincore(2), Linux
@@ -18,6 +19,7 @@ export function mincoreRegion(
   addr: number,
   bytes: number,
   report: (pages: Uint8Array) => void,
+  mayKnow: (file: MappedFile) => boolean = (file) => file.isWritable,
 ): 0 | Err {
   const { map } = space
   if (!isPageAligned(addr)) return EINVAL
@@ -28,7 +30,8 @@ export function mincoreRegion(
     if (entry === null) return ENOMEM
     const end = Math.min(entry.end, addr + length, at + 4096 * PAGE_SIZE)
     const pages = new Uint8Array((end - at) / PAGE_SIZE)
-    for (let i = 0; i < pages.length; i++) pages[i] = isInCore(entry, at + i * PAGE_SIZE) ? 1 : 0
+    if (entry.file !== null && entry.object !== null && !mayKnow(entry.file)) pages.fill(1)
+    else for (let i = 0; i < pages.length; i++) pages[i] = isInCore(entry, at + i * PAGE_SIZE) ? 1 : 0
     report(pages)
     at = end
   }
@@ -41,6 +44,5 @@ function isInCore(entry: VmMapEntry, va: number): boolean {
   const { amap } = entry
   if (amap !== null && amapLookup(map.vm.anons, map.vm.chunks, amap, entry.slotOf(va)) !== 0) return true
   if (object === null) return false
-  if (entry.file !== null && !entry.file.isWritable) return true
   return object.pageAt(entry.pgoffOf(va)) >= 0
 }

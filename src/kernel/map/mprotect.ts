@@ -6,10 +6,13 @@ import {
   type Err,
   isErr,
   isPageAligned,
+  type Pfn,
   roundPage,
   type Sleep,
 } from '../../base/index.ts'
-import { pmapProtect, pmapUpdate } from '../pmap/index.ts'
+import { amapLookup, anonPage } from '../anon/index.ts'
+import { PG_dirty } from '../phys/index.ts'
+import { ATTR_EXCLUSIVE, pmapSetProtection, pmapUpdate } from '../pmap/index.ts'
 import {
   VM_ACCOUNT,
   VM_GROWSDOWN,
@@ -32,33 +35,25 @@ const PROT_GROWSUP = 0x02000000
 /**
  * mprotect(2): changes the protection, entry by entry in ascending order; what was changed before an error stays changed.
  *
- * Lowering takes effect at once; raising by the next fault.
+ * Takes effect at once, but for stores that a fault must see: to pages not yet the process's own, or not yet dirty.
  *
  * @errors EINVAL, ENOMEM a hole, a limit or a split; EACCES beyond the maximum; EPERM sealed
  * @manual mprotect(2), Linux
  */
 export function* mprotectRegion(space: VmSpace, addr: number, length: number, prot: number): Sleep<0 | Err> {
+  const toPopulate: number[] = []
   const result = yield* locked(space, () => {
-    const changed = mprotectLocked(space, addr, length, prot)
+    const changed = mprotectLocked(space, addr, length, prot, toPopulate)
     pmapUpdate(space.pmap)
     return changed
   })
-  // Locked private memory that may be written now is faulted in.
-  if (result === 0 && (prot & 2) !== 0) yield* populateLocked(space, addr, addr + roundPage(length))
+  for (let i = 0; i < toPopulate.length; i += 2)
+    yield* space.vm.populate(space, toPopulate[i]!, toPopulate[i + 1]!, 0, true)
   return result
 }
 
-function* populateLocked(space: VmSpace, start: number, end: number): Sleep<void> {
-  for (let at = start; at < end;) {
-    const entry = space.map.firstEndingAbove(at)
-    if (entry === null || entry.start >= end) return
-    at = entry.end
-    if (entry.isCow && (entry.vmFlags & (VM_LOCKED | VM_LOCKONFAULT)) === VM_LOCKED)
-      yield* space.vm.populate(space, Math.max(start, entry.start), Math.min(end, at), 0, true)
-  }
-}
-
-function mprotectLocked(space: VmSpace, addr: number, bytes: number, prot: number): 0 | Err {
+/** @param toPopulate  gets start and end of each range of locked private memory that may be written from now on */
+function mprotectLocked(space: VmSpace, addr: number, bytes: number, prot: number, toPopulate: number[]): 0 | Err {
   const { map } = space
   const growsDown = (prot & PROT_GROWSDOWN) !== 0
   if (growsDown && (prot & PROT_GROWSUP) !== 0) return EINVAL
@@ -81,7 +76,7 @@ function mprotectLocked(space: VmSpace, addr: number, bytes: number, prot: numbe
     if ((prot & PROT_GROWSUP) !== 0) return EINVAL
   }
   for (;;) {
-    const error = protectEntry(space, entry, start, end, protection)
+    const error = protectEntry(space, entry, start, end, protection, toPopulate)
     if (isErr(error)) return error
     const reached: number = Math.min(error.end, end)
     if (reached >= end) return 0
@@ -98,6 +93,7 @@ function protectEntry(
   start: number,
   end: number,
   protection: number,
+  toPopulate: number[],
 ): VmMapEntry | Err {
   const { map } = space
   if ((protection & ~entry.maxProtection) !== 0) return EACCES
@@ -121,11 +117,27 @@ function protectEntry(
       return ENOMEM
   } else if ((vmFlags & VM_ACCOUNT) !== 0 && entry.object === null && entry.anonGroup === null && isPrivate)
     vmFlags &= ~VM_ACCOUNT
+  const isOpened = (protection & 2) !== 0 && (entry.protection & 2) === 0 && isPrivate
+  if (isOpened && (vmFlags & (VM_LOCKED | VM_LOCKONFAULT)) === VM_LOCKED) toPopulate.push(s, e)
   const merged = modifyPart(space, entry, s, e, (part) => {
     part.protection = protection
     part.vmFlags = vmFlags
   })
-  // Write permission is never granted here: the next fault does that.
-  if (!isErr(merged)) pmapProtect(map.pmap, s, e, protection & ~2)
+  if (isErr(merged)) return merged
+  pmapSetProtection(map.pmap, s, e, protection, (va, pfn) => mayStore(merged, va, pfn))
   return merged
+}
+
+/** May a page of a writable entry be written without a fault? */
+function mayStore(entry: VmMapEntry, va: number, pfn: number): boolean {
+  const { vm } = entry.map
+  const { frames } = vm.phys
+  const f = frames.indexOf(pfn as Pfn)
+  if (!entry.isCow) {
+    if (entry.object?.pager.notifiesWrites !== true) return true
+    return f >= 0 && (frames.flags[f]! & PG_dirty) !== 0
+  }
+  if (entry.needsCopy || entry.amap === null || f < 0 || (frames.attrs[f]! & ATTR_EXCLUSIVE) === 0) return false
+  const anon = amapLookup(vm.anons, vm.chunks, entry.amap, entry.slotOf(va))
+  return anon !== 0 && vm.anons.ref[anon] === 1 && anonPage(vm.anons, anon) === pfn
 }

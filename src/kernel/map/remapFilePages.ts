@@ -11,7 +11,7 @@ import type { VmSpace } from './vmSpace.ts'
  *
  * @param start  rounded down to a page, as is `size`, bytes
  * @param prot   must be 0
- * @param flags  MAP_NONBLOCK: the new pages are not faulted in
+ * @param flags  MAP_NONBLOCK: the new pages are not faulted in, unless the mapping is locked
  * @errors EINVAL for every bad argument: no shared writable-opened mapping there, other files or flags in the range, an
  *         offset that wraps
  * @locks  map write-locked; sleeps
@@ -31,7 +31,8 @@ export function* remapFilePages(
   if (at < 0 || bytes <= 0 || at + bytes > 2 ** 53 || pgoff < 0 || pgoff + bytes / PAGE_SIZE > 2 ** 52) return EINVAL
   const result = yield* locked(space, () => remapLocked(space, at, bytes, pgoff))
   if (isErr(result)) return result
-  if ((flags & MAP_NONBLOCK) === 0) yield* space.vm.populate(space, at, at + bytes, 0, true)
+  const isLocked = ((space.map.lookup(at)?.vmFlags ?? 0) & VM_LOCKED) !== 0
+  if ((flags & MAP_NONBLOCK) === 0 || isLocked) yield* space.vm.populate(space, at, at + bytes, 0, true)
   return 0
 }
 
@@ -41,7 +42,8 @@ function remapLocked(space: VmSpace, at: number, bytes: number, pgoff: number): 
   for (let e: VmMapEntry = entry; e.end < at + bytes;) {
     const { next, end } = e as VmMapEntry
     if (next === null || next.start !== end || next.file !== entry.file || next.object !== entry.object) return EINVAL
-    if (next.vmFlags !== entry.vmFlags) return EINVAL
+    if (next.vmFlags !== entry.vmFlags || next.protection !== entry.protection) return EINVAL
+    if (next.maxProtection !== entry.maxProtection) return EINVAL
     e = next
   }
   const { object, file } = entry

@@ -7,6 +7,7 @@ import { GFP_KERNEL } from '../phys/index.ts'
 import {
   pmapActivate,
   pmapCopyPage,
+  PMAP_COPY_SHARED,
   pmapCopyRange,
   pmapCreate,
   pmapDeactivate,
@@ -25,6 +26,7 @@ import {
   VM_INHERIT_ZERO,
   VM_LOCKED,
   VM_LOCKONFAULT,
+  VM_MAYGUARD,
   VM_WIPEONFORK,
   type VmMapEntry,
 } from './entry.ts'
@@ -247,13 +249,16 @@ function forkEntry(entry: VmMapEntry, child: VmMap): 0 | Err {
       copy.amapSlot = entry.amapSlot
       amapRef(entry.amap, entry.amapSlot, entry.pageCount, true)
     }
-    return 0
+    return (entry.vmFlags & VM_MAYGUARD) === 0 ? 0 : copyEntries(entry, copy, PMAP_COPY_SHARED)
   }
   if (entry.anonGroup !== null) {
     copy.anonGroup = child.vm.newGroup()
     copy.isForkChild = true
   }
-  return entry.amap === null ? 0 : forkAmap(entry, copy)
+  if (entry.amap !== null) return forkAmap(entry, copy)
+  // Translations of the object alone are made again by faults; guard markers are records, and a group says that there may
+  // be more than the object's pages.
+  return (entry.vmFlags & VM_MAYGUARD) === 0 && entry.anonGroup === null ? 0 : copyEntries(entry, copy, 0)
 }
 
 /** COPY inheritance of an entry with an amap (uvm specification 2.14.4, steps 1 to 4). */
@@ -269,9 +274,14 @@ function forkAmap(entry: VmMapEntry, copy: VmMapEntry): 0 | Err {
   }
   entry.isCow = true
   entry.needsCopy = true
-  if (personality.forkPtes === 'copy') return pmapCopyRange(copy.map.pmap, pmap, entry.start, entry.end)
+  if (personality.forkPtes === 'copy') return copyEntries(entry, copy, 0)
   if ((entry.maxProtection & 2) !== 0) pmapProtect(pmap, entry.start, entry.end, VM_PROT_READ | VM_PROT_EXECUTE)
   return 0
+}
+
+function copyEntries(entry: VmMapEntry, copy: VmMapEntry, flags: number): 0 | Err {
+  if (entry.map.personality.forkPtes !== 'copy') return 0
+  return pmapCopyRange(copy.map.pmap, entry.map.pmap, entry.start, entry.end, flags)
 }
 
 /** A genuinely shared amap: every sharer's translation becomes read-only, so that the child's snapshot stays one. */

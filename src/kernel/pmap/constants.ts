@@ -38,6 +38,11 @@ export const ATTR_MODIFIED = 1
 export const ATTR_REFERENCED = 2
 /** The mapped page counts as anonymous in the statistics of its zone. */
 export const ATTR_COUNTED_ANON = 4
+/**
+ * An anonymous page that a store of one address space has made its own: since then no fork has given it to another one.
+ * Permission to store may be given back to it without a fault (Linux's PG_anon_exclusive).
+ */
+export const ATTR_EXCLUSIVE = 8
 
 /** F_READ, F_WRITE, F_EXEC: the bits of a protection, unchanged (asserted by the tests). */
 export const F_PROT = F_READ | F_WRITE | F_EXEC

@@ -10,6 +10,7 @@
  * decision 5).
  *
  * Invariants (verify recomputes them)
+ *  - A leaf may be hidden: mapped for the kernel, not valid for the processor (pmapSetProtection). All that follows holds for it.
  *  - A managed leaf has exactly one entry in the reverse map, and every entry of the reverse map has its leaf.
  *  - mapcount + 1 is the number of managed leaves of a frame; each of them holds one of its references.
  *  - residentCount counts the managed leaves of a pmap, wiredCount the leaves with the wired bit, tablePages its tables.
@@ -27,6 +28,7 @@
  * @manual pmap(9), NetBSD; pmap_quick_enter_page(9), pmap_qenter(9), FreeBSD
  */
 export {
+  ATTR_EXCLUSIVE,
   ATTR_MODIFIED,
   ATTR_REFERENCED,
   PMAP_CANFAIL,
@@ -52,6 +54,7 @@ export { pmapEnter } from './pmapEnter.ts'
 export { pmapEnterSoft } from './pmapEnterSoft.ts'
 export { pmapRemove, pmapRemoveAll } from './pmapRemove.ts'
 export { pmapProtect } from './pmapProtect.ts'
+export { pmapSetProtection } from './pmapSetProtection.ts'
 export { pmapUnwire } from './pmapUnwire.ts'
 export { pmapExtract, pmapForEach, pmapForEachSoft, pmapLookup } from './pmapLookup.ts'
 export { pmapCopy } from './pmapCopy.ts'

@@ -1,6 +1,6 @@
 import { ENOMEM, kassert, PAGE_SIZE, type Err } from '../../base/index.ts'
 import { F_ACCESSED, F_DIRTY, F_MANAGED, F_WIRED, F_WRITE } from '../../machine/index.ts'
-import { needsInvalidation, PMAP_COPY_SHARED } from './constants.ts'
+import { ATTR_EXCLUSIVE, needsInvalidation, PMAP_COPY_SHARED } from './constants.ts'
 import { linkFrame } from './leaf.ts'
 import { writeLeaf } from './pmapEnter.ts'
 import { nextRun } from './runs.ts'
@@ -36,7 +36,7 @@ export function pmapCopyRange(dst: Pmap, src: Pmap, sva: number, eva: number, fl
       if (target < 0) return ENOMEM
       kassert((words[target] | words[target + 1]) === 0, 'entries are copied to where nothing is')
       frames.private[room.tableFrame]++
-      if (!format.isValid(lo, hi)) {
+      if (!format.isMapped(lo)) {
         words[target] = lo
         words[target + 1] = hi
         continue
@@ -48,7 +48,10 @@ export function pmapCopyRange(dst: Pmap, src: Pmap, sva: number, eva: number, fl
         if (needsInvalidation(was, kept)) queueInvalidation(src, va)
       }
       writeLeaf(room, target, pfn, kept & ~(isShared ? F_WIRED | F_ACCESSED | F_DIRTY : F_WIRED))
-      if ((was & F_MANAGED) !== 0) linkFrame(dst, frames.indexOf(pfn), Math.floor(va / PAGE_SIZE))
+      if ((was & F_MANAGED) === 0) continue
+      const f = frames.indexOf(pfn)
+      if (!isShared) frames.attrs[f] &= ~ATTR_EXCLUSIVE
+      linkFrame(dst, f, Math.floor(va / PAGE_SIZE))
     }
   }
   return 0

@@ -2,6 +2,7 @@ import { ENOMEM, kassert, panic, type Err, type Pfn } from '../../base/index.ts'
 import { F_ACCESSED, F_DIRTY, F_GLOBAL, F_MANAGED, F_USER, F_VALID, F_WIRED } from '../../machine/index.ts'
 import { PG_arch_1 } from '../phys/index.ts'
 import {
+  F_PROT,
   needsInvalidation,
   PMAP_CANFAIL,
   PMAP_WIRED,
@@ -53,7 +54,7 @@ export function pmapEnter(pmap: Pmap, va: number, pfn: Pfn | number, prot: numbe
 
   const lo = memory.i32[word]
   const hi = memory.i32[word + 1]
-  if (format.isValid(lo, hi)) {
+  if (format.isMapped(lo)) {
     const was = format.flagsOf(lo, hi, 0)
     if (format.pfnOf(lo, hi) === pfn && (was & F_MANAGED) === (leaf & F_MANAGED)) {
       replaceInPlace(pmap, va, word, pfn, was, leaf)
@@ -74,7 +75,7 @@ export function pmapEnter(pmap: Pmap, va: number, pfn: Pfn | number, prot: numbe
 
 // The frame's bytes came from the kernel, not from stores of a program: instructions decoded from it before are stale.
 // PG_arch_1 says that this has been told; it goes when the frame is freed, or written by write(2).
-function announceCode(room: Pmaps, f: number, pfn: number): void {
+export function announceCode(room: Pmaps, f: number, pfn: number): void {
   room.frames.flags[f] |= PG_arch_1
   room.newCode(pfn)
 }
@@ -91,10 +92,11 @@ function replaceInPlace(pmap: Pmap, va: number, word: number, pfn: number, was: 
   if (needsInvalidation(was, format.flagsOf(memory.i32[word], memory.i32[word + 1], 0))) queueInvalidation(pmap, va)
 }
 
-/** Writes a leaf over a leaf. */
+/** Writes a leaf over a leaf; a hidden one if nothing is allowed. */
 export function writeLeaf(room: Pmaps, word: number, pfn: number, flags: number): void {
   const { format, memory } = room
-  format.encodeLeaf(pfn, flags, 0)
+  if ((flags & F_PROT) === 0) format.encodeHidden(pfn, flags)
+  else format.encodeLeaf(pfn, flags, 0)
   memory.i32[word] = format.lo
   memory.i32[word + 1] = format.hi
 }

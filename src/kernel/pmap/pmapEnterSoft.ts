@@ -23,7 +23,7 @@ export function pmapEnterSoft(pmap: Pmap, va: number, kind: number, value: numbe
   }
   const { tableFrame } = room
   const wasEmpty = (memory.i32[word] | memory.i32[word + 1]) === 0
-  if (format.isValid(memory.i32[word], memory.i32[word + 1])) dropLeaf(pmap, word, va)
+  if (format.isMapped(memory.i32[word])) dropLeaf(pmap, word, va)
   format.encodeSoftware(kind, value)
   memory.i32[word] = format.lo
   memory.i32[word + 1] = format.hi

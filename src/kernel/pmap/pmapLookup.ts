@@ -7,7 +7,7 @@ import type { Pmap } from './pmaps.ts'
 
 /**
  * What the entry of `va` says. The answer stands in the room, borrowed until the next call: present, and then pfn (of
- * the page of `va`, in a superpage too), prot, flags (F_…); otherwise softKind (SOFT_…) and softValue.
+ * the page of `va`, in a superpage too), prot (0 of a hidden one), flags (F_…); otherwise softKind (SOFT_…) and softValue.
  *
  * @returns is a mapping present?
  */
@@ -18,7 +18,7 @@ export function pmapLookup(pmap: Pmap, va: number): boolean {
   const { level } = room
   const lo = memory.i32[word]
   const hi = memory.i32[word + 1]
-  room.present = format.isValid(lo, hi)
+  room.present = format.isMapped(lo)
   if (!room.present) {
     room.pfn = -1
     room.prot = 0
@@ -51,7 +51,7 @@ export function pmapExtract(pmap: Pmap, va: number): number {
   return (format.pfnOf(lo, hi) + inside) * PAGE_SIZE + (va & 0xfff)
 }
 
-/** Calls `visit` with every present page in [sva, eva), ascending; with every 4 KiB page of a superpage. */
+/** Calls `visit` with every mapped page in [sva, eva), hidden ones too, ascending; with every 4 KiB page of a superpage. */
 export function pmapForEach(
   pmap: Pmap,
   sva: number,
@@ -66,7 +66,7 @@ export function pmapForEach(
     for (let va = Math.max(runStart, sva); va < Math.min(runEnd, eva); va += PAGE_SIZE) {
       const lo = memory.i32[word]
       const hi = memory.i32[word + 1]
-      if (format.isValid(lo, hi))
+      if (format.isMapped(lo))
         visit(va, format.pfnOf(lo, hi) + (level === 0 ? 0 : (va - runStart) / PAGE_SIZE), format.flagsOf(lo, hi, level))
       if (level === 0) word += 2
     }
@@ -89,7 +89,7 @@ export function pmapForEachSoft(
     for (let va = runStart; va < runEnd; va += PAGE_SIZE, word += 2) {
       const lo = memory.i32[word]
       const hi = memory.i32[word + 1]
-      if ((lo | hi) === 0 || format.isValid(lo, hi)) continue
+      if ((lo | hi) === 0 || format.isMapped(lo)) continue
       visit(va, format.softwareKind(lo, hi), format.softwareValue(lo, hi))
     }
   }

@@ -26,7 +26,7 @@ export function pmapRemove(pmap: Pmap, sva: number, eva: number, alsoSoft = fals
       const lo = words[word]
       const hi = words[word + 1]
       if ((lo | hi) === 0) continue
-      if (format.isValid(lo, hi)) dropLeaf(pmap, word, va)
+      if (format.isMapped(lo)) dropLeaf(pmap, word, va)
       else if (!alsoSoft) continue
       words[word] = 0
       words[word + 1] = 0

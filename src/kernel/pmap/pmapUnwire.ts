@@ -15,7 +15,7 @@ export function pmapUnwire(pmap: Pmap, va: number): void {
   const word = findEntry(pmap, va)
   const lo = memory.i32[word]
   const hi = memory.i32[word + 1]
-  if (room.level > 0 || !format.isValid(lo, hi)) panic('a page that is unwired is mapped', `${va}`)
+  if (room.level > 0 || !format.isMapped(lo)) panic('a page that is unwired is mapped', `${va}`)
   const flags = format.flagsOf(lo, hi, 0)
   if ((flags & F_WIRED) === 0) {
     room.phys.log.warn(`pmap_unwire: wiring for pmap ${pmap.id} va 0x${va.toString(16)} didn't change!`)

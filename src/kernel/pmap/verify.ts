@@ -37,13 +37,14 @@ function verifyTables(pmap: Pmap): number {
       used++
       const va = start + (i - from) * LEVEL_BYTES[level]
       if (!format.isValid(lo, hi)) {
-        kassert(level === 0, 'software entries are of the lowest level', `address ${va}`)
-        continue
-      }
-      kassert(!format.hasReservedBits(lo, hi, level), 'an entry is one the processor accepts', `address ${va}`)
-      if (!format.isLeaf(lo, hi, level)) {
-        visit(format.pfnOf(lo, hi), level - 1, 0, format.entriesPerTable, va)
-        continue
+        kassert(level === 0, 'software entries and hidden leaves are of the lowest level', `address ${va}`)
+        if (!format.isMapped(lo)) continue
+      } else {
+        kassert(!format.hasReservedBits(lo, hi, level), 'an entry is one the processor accepts', `address ${va}`)
+        if (!format.isLeaf(lo, hi, level)) {
+          visit(format.pfnOf(lo, hi), level - 1, 0, format.entriesPerTable, va)
+          continue
+        }
       }
       const flags = format.flagsOf(lo, hi, level)
       kassert((flags & F_DIRTY) === 0 || (flags & F_ACCESSED) !== 0, 'a dirty leaf is accessed', `address ${va}`)

@@ -26,8 +26,7 @@ import {
   type VmSpace,
 } from '../map/index.ts'
 import { PG_anon, PG_dirty, PG_reserved, PG_swapbacked } from '../phys/index.ts'
-import { amapForEach, anonPage } from '../anon/index.ts'
-import { pmapForEach, pmapIsModified } from '../pmap/index.ts'
+import { ATTR_MODIFIED, pmapForEach } from '../pmap/index.ts'
 import { mapsLine } from '../process/index.ts'
 
 /** Present pages of a range by kind, in pages; `pss…` in pages with 12 fractional bits. The zero page does not count. */
@@ -75,8 +74,7 @@ export function countResident(space: VmSpace, start: number, end: number): Resid
     if ((flags & PG_reserved) !== 0 || pfn === space.vm.zeroPfn) return
     const mappers = Math.max(1, frames.mapcount[f]! + 1)
     const share = Math.floor(FRACTION / mappers)
-    const isDirty =
-      (pte & F_DIRTY) !== 0 || (flags & PG_dirty) !== 0 || (pte === 0 && pmapIsModified(space.vm.pmaps, pfn as Pfn))
+    const isDirty = (pte & F_DIRTY) !== 0 || (flags & PG_dirty) !== 0 || (frames.attrs[f]! & ATTR_MODIFIED) !== 0
     sum.rss++
     sum.pss += share
     if (isDirty) sum.pssDirty += share
@@ -95,22 +93,7 @@ export function countResident(space: VmSpace, start: number, end: number): Resid
     if ((pte & F_ACCESSED) !== 0) sum.referenced++
   }
   pmapForEach(space.pmap, start, end, (_va, pfn, pte) => count(pfn, pte))
-  forEachInaccessible(space, start, end, (pfn) => count(pfn, 0))
   return sum
-}
-
-/** Private pages of memory without any access: they stay, although no page-table format has a translation for them. */
-function forEachInaccessible(space: VmSpace, start: number, end: number, visit: (pfn: number) => void): void {
-  const { anons, chunks } = space.vm
-  for (let e = space.map.firstEndingAbove(start); e !== null && e.start < end; e = e.next) {
-    if (e.protection !== 0 || e.amap === null) continue
-    const lo = e.slotOf(Math.max(start, e.start))
-    const hi = e.slotOf(Math.min(end, e.end) - 1) + 1
-    amapForEach(chunks, e.amap, lo, hi, (_slot, anon) => {
-      const pfn = anonPage(anons, anon)
-      if (pfn >= 0) visit(pfn)
-    })
-  }
 }
 
 /** /proc/PID/smaps. @manual proc_pid_smaps(5); system-call specification 2.2 */
@@ -178,12 +161,12 @@ const CODES: readonly (readonly [number, string])[] = [
   [VM_PFNMAP, 'pf'],
   [VM_MAYGUARD, 'gu'],
   [VM_LOCKED, 'lo'],
-  [VM_LOCKONFAULT, 'lf'],
   [VM_IO, 'io'],
   [VM_SEQ_READ, 'sr'],
   [VM_RAND_READ, 'rr'],
   [VM_DONTCOPY, 'dc'],
   [VM_DONTEXPAND, 'de'],
+  [VM_LOCKONFAULT, 'lf'],
   [VM_ACCOUNT, 'ac'],
   [VM_NORESERVE, 'nr'],
   [VM_WIPEONFORK, 'wf'],

@@ -17,7 +17,7 @@ import {
 import { F_DIRTY } from '../../machine/index.ts'
 import { READ, uvmFault, uvmFaultTry, WRITE } from '../fault/index.ts'
 import type { VmSpace } from '../map/index.ts'
-import { pmapLookup, pmapProtect, pmapUpdate } from '../pmap/index.ts'
+import { pmapLookup, pmapSetProtection, pmapUpdate } from '../pmap/index.ts'
 
 /** What is 0 on success; copies know one error. */
 export type CopyResult = 0 | Err
@@ -61,7 +61,7 @@ export function forcedOffsetTry(space: VmSpace, va: number, access: number): num
   const offset = userOffsetTry(space, va, access)
   entry.protection = allowed
   const page = va - (va & PAGE_MASK)
-  pmapProtect(space.pmap, page, page + PAGE_SIZE, allowed)
+  pmapSetProtection(space.pmap, page, page + PAGE_SIZE, allowed, () => false)
   pmapUpdate(space.pmap)
   return offset
 }

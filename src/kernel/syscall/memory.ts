@@ -1,10 +1,11 @@
 // The calls that change mappings, but mmap.
 
 import { EINVAL, ENAMETOOLONG, EPERM, isErr, type Sleep } from '../../base/index.ts'
-import { createMemfd, MFD_CLOEXEC, nameFromBytes } from '../file/index.ts'
+import { createMemfd, MAY_WRITE, MFD_CLOEXEC, nameFromBytes, OpenFile, vnodeAccess } from '../file/index.ts'
 import {
   brkRegion,
   madviseRegion,
+  type MappedFile,
   mincoreRegion,
   MLOCK_ONFAULT,
   mlockall as lockAll,
@@ -52,7 +53,10 @@ export function msync(_kernel: Kernel, thread: Thread): Sleep<number> {
 /** @manual mincore(2) */
 export function* mincore(_kernel: Kernel, thread: Thread): Sleep<number> {
   const parts: Uint8Array[] = []
-  const result = mincoreRegion(thread.space, long(thread, 0), size(thread, 1), (pages) => parts.push(pages))
+  const { who } = thread.process
+  const mayKnow = (file: MappedFile): boolean =>
+    file instanceof OpenFile && (file.vnode.uid === who.uid || vnodeAccess(file.vnode, who, MAY_WRITE) === 0)
+  const result = mincoreRegion(thread.space, long(thread, 0), size(thread, 1), (pages) => parts.push(pages), mayKnow)
   let at = long(thread, 2)
   for (const part of parts) {
     const written = yield* copyOut(thread.space, at, part)

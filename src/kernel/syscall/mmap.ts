@@ -33,22 +33,9 @@ import {
 import type { Kernel, Thread } from '../process/index.ts'
 import { int, long, size } from './call.ts'
 
-/** Flags that MAP_SHARED_VALIDATE knows. */
+/** Flags that MAP_SHARED_VALIDATE knows: those older than itself. MAP_FIXED_NOREPLACE is younger. */
 const KNOWN_FLAGS =
-  0x03 |
-  0x10 |
-  0x20 |
-  0x100 |
-  0x800 |
-  0x1000 |
-  0x2000 |
-  0x4000 |
-  0x8000 |
-  0x10000 |
-  0x20000 |
-  0x40000 |
-  0x100000 |
-  0xfc000000
+  0x03 | 0x10 | 0x20 | 0x100 | 0x800 | 0x1000 | 0x2000 | 0x4000 | 0x8000 | 0x10000 | 0x20000 | 0x40000 | 0xfc000000
 const MAP_SYNC = 0x80000
 
 /** void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset) @manual mmap(2) */

@@ -67,7 +67,7 @@ export class Aarch64Format extends PteBase implements PteFormat {
     return memory.framePlace(this.pfnOf(lo, hi))
   }
   flagsOf(lo: number, hi: number, _level: number): number {
-    if ((lo & VALID) === 0) return 0
+    if ((lo & VALID) === 0) return this.hiddenFlags(lo)
     let flags = F_VALID | F_READ
     if ((lo & READ_ONLY) === 0) flags |= F_WRITE | F_DIRTY
     else if ((hi & DBM_HI) !== 0) flags |= F_WRITE

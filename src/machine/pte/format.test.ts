@@ -212,7 +212,8 @@ describe.each(cases)('page-table format $format.name', ({ format, decode, pfnBit
         const manual = decode(v, level)
         expect(format.isValid(lo, hi)).toBe(manual.valid)
         if (!manual.valid) {
-          expect(format.flagsOf(lo, hi, level)).toBe(0)
+          expect(format.isMapped(lo)).toBe(bit(v, 5))
+          if (!bit(v, 5)) expect(format.flagsOf(lo, hi, level)).toBe(0)
           return
         }
         expect(format.hasReservedBits(lo, hi, level)).toBe(manual.reserved)
@@ -252,6 +253,22 @@ describe.each(cases)('page-table format $format.name', ({ format, decode, pfnBit
     expect([format.lo, format.hi]).toEqual([0, 0])
     expect(() => format.encodeSoftware(SOFT_SWAP, 2 ** 40)).toThrow(KernelPanic)
     expect(() => format.encodeSoftware(SOFT_NONE, 1)).toThrow(KernelPanic)
+  })
+  it('keeps hidden leaves: never valid, frame and A, D, wired, managed, the layout of all formats', () => {
+    const kept = F_ACCESSED | F_DIRTY | F_WIRED | F_MANAGED
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 2 ** 34 - 1 }), fc.integer({ min: 0, max: F_VALID - 1 }), (pfn, flags) => {
+        format.encodeHidden(pfn, flags)
+        const { lo, hi } = format
+        expect(format.isValid(lo, hi)).toBe(false)
+        expect(format.isMapped(lo)).toBe(true)
+        expect(format.pfnOf(lo, hi)).toBe(pfn)
+        expect(format.flagsOf(lo, hi, 0)).toBe((flags & kept) | F_USER)
+      }),
+    )
+    // A software entry of any kind is not one.
+    format.encodeSoftware(31, 2 ** 40 - 1)
+    expect(format.isMapped(format.lo)).toBe(false)
   })
   it('finds the index of an address at each level, in both halves', () => {
     fc.assert(

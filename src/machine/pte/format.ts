@@ -34,6 +34,15 @@ export const FLAG_NAMES: readonly string[] = [
   'valid',
 ]
 
+// A hidden leaf: a mapping that nobody may use now (PROT_NONE). The processor sees an entry that is not valid; the kernel
+// sees frame, A, D, wiring and accounting as in any leaf. The same for all formats; bit 5 is what a software entry never
+// has (docs/decisions/0002).
+//
+//   63    52 51                        12  11     10     9     8       7  6  5  4  1  0
+//  +--------+----------------------------+-------+-----+-----+--------+----+---+----+---+
+//  |  zero  |        frame number        |MANAGED|WIRED|DIRTY|ACCESSED| 00 | 1 |zero| 0 |
+//  +--------+----------------------------+-------+-----+-----+--------+----+---+----+---+
+
 // Software (non-present) entries, the same for all formats (DESIGN.md, decision 5).
 //
 //   63    52 51                                12 11    7   6   5     1   0
@@ -53,6 +62,9 @@ export const SOFT_FILE = 32
 export const SOFT_VALUE_LIMIT = 2 ** 40
 
 const GIGABYTE = 2 ** 30
+const HIDDEN_BIT = 1 << 5
+const MAPPED_BITS = HIDDEN_BIT | 1
+const HIDDEN_FLAGS = F_ACCESSED | F_DIRTY | F_WIRED | F_MANAGED
 const SOFT_FILE_BIT = 1 << 6
 
 /** Bytes an entry of level 0, 1, 2, 3 maps. */
@@ -78,16 +90,19 @@ export interface PteFormat {
   lo: number
   hi: number
 
+  /** Does the processor see an entry? Bit 0, in every format. */
   isValid(lo: number, hi: number): boolean
+  /** Does the kernel see a mapping: a valid entry, or a hidden leaf? */
+  isMapped(lo: number): boolean
   /** Of a valid entry without reserved bits: does it map memory, or point to a table? */
   isLeaf(lo: number, hi: number, level: number): boolean
   /** Is the valid entry an encoding that the processor refuses with a page fault? */
   hasReservedBits(lo: number, hi: number, level: number): boolean
-  /** Frame of the mapped memory, or of the next table. */
+  /** Frame of the mapped memory, hidden or not, or of the next table. */
   pfnOf(lo: number, hi: number): number
   /** The place of that frame in memory, or -1: PhysicalMemory.framePlace, with less arithmetic. */
   placeOf(memory: PhysicalMemory, lo: number, hi: number): number
-  /** F_… of a leaf; 0 when it is not valid. */
+  /** F_… of a leaf; of a hidden one without F_VALID and permissions; 0 when nothing is mapped. */
   flagsOf(lo: number, hi: number, level: number): number
   /** F_READ, F_WRITE, F_EXEC, F_USER as far as a table entry lets them through. */
   allowedBelow(lo: number, hi: number): number
@@ -96,6 +111,8 @@ export interface PteFormat {
    * "execute only" so does F_EXEC.
    */
   encodeLeaf(pfn: number, flags: number, level: number): void
+  /** A hidden leaf of a user's page, of level 0; of `flags` it keeps accessed, dirty, wired and managed. */
+  encodeHidden(pfn: number, flags: number): void
   encodeTable(pfn: number): void
 
   /** The low word with the accessed flag set. */
@@ -132,6 +149,21 @@ export abstract class PteBase {
     this.maxLeafLevel = maxLeafLevel
     this.vaBits = PAGE_SHIFT + 9 * levels
     this.#halfBytes = 2 ** (this.vaBits - 1)
+  }
+
+  isMapped(lo: number): boolean {
+    return (lo & MAPPED_BITS) !== 0
+  }
+  encodeHidden(pfn: number, flags: number): void {
+    this.lo = ((pfn & 0xfffff) << 12) | ((flags & HIDDEN_FLAGS) << 3) | HIDDEN_BIT
+    this.hi = Math.floor(pfn / 0x100000) | 0
+  }
+  /** pfnOf and flagsOf of an entry that is not valid. */
+  protected hiddenPfn(lo: number, hi: number): number {
+    return (hi & 0xfffff) * 0x100000 + (lo >>> 12)
+  }
+  protected hiddenFlags(lo: number): number {
+    return (lo & HIDDEN_BIT) === 0 ? 0 : ((lo >>> 3) & HIDDEN_FLAGS) | F_USER
   }
 
   encodeSoftware(kind: number, value: number): void {

@@ -37,6 +37,7 @@ export class RiscvFormat extends PteBase implements PteFormat {
     return level === 3 && (hi & 0x1f) !== 0
   }
   pfnOf(lo: number, hi: number): number {
+    if ((lo & V) === 0) return this.hiddenPfn(lo, hi)
     return (hi & 0x3fffff) * 0x400000 + (lo >>> 10)
   }
   placeOf(memory: PhysicalMemory, lo: number, hi: number): number {
@@ -45,7 +46,7 @@ export class RiscvFormat extends PteBase implements PteFormat {
     return memory.framePlace(this.pfnOf(lo, hi))
   }
   flagsOf(lo: number, _hi: number, _level: number): number {
-    return (lo & V) === 0 ? 0 : ((lo >>> 1) & FLAG_BITS) | F_VALID
+    return (lo & V) === 0 ? this.hiddenFlags(lo) : ((lo >>> 1) & FLAG_BITS) | F_VALID
   }
   allowedBelow(): number {
     return -1

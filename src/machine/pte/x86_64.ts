@@ -58,7 +58,7 @@ export class X86Format extends PteBase implements PteFormat {
     return memory.framePlace(this.pfnOf(lo, hi))
   }
   flagsOf(lo: number, hi: number, _level: number): number {
-    if ((lo & P) === 0) return 0
+    if ((lo & P) === 0) return this.hiddenFlags(lo)
     let flags = F_VALID | F_READ
     if ((lo & RW) !== 0) flags |= F_WRITE
     if ((lo & US) !== 0) flags |= F_USER
