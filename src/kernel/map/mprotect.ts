@@ -133,6 +133,8 @@ function mayStore(entry: VmMapEntry, va: number, pfn: number): boolean {
   const { vm } = entry.map
   const { frames } = vm.phys
   const f = frames.indexOf(pfn as Pfn)
+  // The borrower of a lent page must not see the store.
+  if (f >= 0 && frames.loanCount[f]! > 0) return false
   if (!entry.isCow) {
     if (entry.object?.pager.notifiesWrites !== true) return true
     return f >= 0 && (frames.flags[f]! & PG_dirty) !== 0
