@@ -1,5 +1,6 @@
 import { EACCES, ENOMEM, type Err, type Sleep } from '../../base/index.ts'
 import { pmapProtect, pmapUpdate } from '../pmap/index.ts'
+import type { VmMapEntry } from './entry.ts'
 import type { VmMap } from './vmMap.ts'
 
 /**
@@ -46,9 +47,18 @@ function apply(map: VmMap, start: number, end: number, prot: number, setMax: boo
     const old = e.protection
     if (setMax) e.maxProtection = prot
     e.protection = setMax ? prot & old : prot
-    if (e.protection !== old) pmapProtect(map.pmap, e.start, e.end, e.isCow ? e.protection & ~2 : e.protection)
+    if (e.protection !== old) pmapProtect(map.pmap, e.start, e.end, translationsMayKeep(e, old))
     if (map.wireFuture && e.wiredCount === 0 && old === 0 && e.protection !== 0) toWire.push(e.start, e.end)
   }
+}
+
+/**
+ * What pmapProtect is asked to leave. It never takes read permission away, and nothing at all where stores stay allowed:
+ * memory that may only be executed, or no longer, is entered anew by the next fault.
+ */
+function translationsMayKeep({ protection, isCow }: VmMapEntry, old: number): number {
+  if (protection === 4) return 0
+  return isCow || (old & ~protection & 4) !== 0 ? protection & ~2 : protection
 }
 
 /**
