@@ -37,6 +37,7 @@ import {
   prepareAnonGroup,
   UVM_ADV_SEQUENTIAL,
   uvmPagewire,
+  VM_INHERIT_SHARE,
   VM_MAYGUARD,
   type VmMap,
   type VmMapEntry,
@@ -322,7 +323,9 @@ function lower(
   const { stats } = vm
   const { object } = entry
   if (object === null) {
-    if (!isWrite && map.personality.zeroRead === 'zero page') {
+    // Not where a child will share the memory: the zero page has no reverse map through which a store could take it away.
+    const isOwn = entry.inheritance !== VM_INHERIT_SHARE
+    if (!isWrite && isOwn && map.personality.zeroRead === 'zero page') {
       stats.zeroPageReads++
       return enter(map, va, vm.zeroPfn, pageProtection(entry) & ~WRITE, flags, how)
     }
