@@ -9,9 +9,10 @@
 
 import { parseArgs } from 'node:util'
 import { failureText, fuzz, type Subject } from './fuzz/runner.ts'
+import { frameSubjects } from './phys/framesModel.ts'
 import { spaceSubjects } from './uvm/model.ts'
 
-const SUBJECTS: readonly Subject<never>[] = [...spaceSubjects] as unknown as readonly Subject<never>[]
+const SUBJECTS: readonly Subject<never>[] = [...spaceSubjects, ...frameSubjects] as unknown as readonly Subject<never>[]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -246,3 +246,37 @@ export function freeBlockHead(phys: Phys, f: number): number {
   }
   return -1
 }
+
+/**
+ * Cuts the free block in parts that reaches across the edge before frame `edge`, if there is one. The parts stay on lists
+ * of its type, and nothing is counted; the caller sees to it that they cannot merge again at once.
+ *
+ *   edge:        v                      v
+ *   [ order 10        ]   ──►   [ 9    ][ 9    ]
+ */
+export function splitFreeBlockAt(phys: Phys, zone: Zone, edge: number): void {
+  const { frames } = phys
+  if (edge >= frames.count || frames.mapcount[edge] === BUDDY_MAPCOUNT) return
+  let head = freeBlockHead(phys, edge)
+  if (head < 0 || frames.zone[head] !== zone.slot) return
+  let order = frames.private[head]!
+  if (head + 2 ** order <= edge) return
+  const type = frames.freeType[head]!
+  unlistBlock(phys, zone, head, order)
+  while (head !== edge) {
+    order--
+    const upper = head + (1 << order)
+    const isAbove = edge >= upper
+    listBlock(phys, zone, isAbove ? head : upper, order, type)
+    if (isAbove) head = upper
+  }
+  listBlock(phys, zone, head, order, type)
+}
+function listBlock(phys: Phys, zone: Zone, f: number, order: number, type: number): void {
+  const { frames } = phys
+  frames.mapcount[f] = BUDDY_MAPCOUNT
+  frames.private[f] = order
+  frames.freeType[f] = type
+  frames.pushFront(zone.freeLists + order * MIGRATE_TYPES + type, f)
+  zone.nrFree[order]!++
+}

@@ -13,6 +13,7 @@ import {
   GFP_KERNEL,
   GFP_NOWAIT,
   MIGRATE_CMA,
+  MIGRATE_ISOLATE,
   MIGRATE_MOVABLE,
   MIGRATE_UNMOVABLE,
 } from './gfp.ts'
@@ -99,6 +100,30 @@ describe('allocContigRange', () => {
     expect(freeBlocks(phys)[10]).toBe(4)
     expect(free(phys)).toBe(4096)
     verify(phys)
+  })
+  it('isolates a part of a larger free block, and hands out none of it', () => {
+    const phys = boot(S16)
+    for (const part of [3072, 3584]) {
+      expect(startIsolatePageRange(phys, part, part + 512, MIGRATE_MOVABLE)).toBe(0)
+      verify(phys)
+      expect(free(phys)).toBe(3584)
+      expect(lists(phys, MIGRATE_ISOLATE)).toEqual({ 9: [part] })
+      // The other half is free, and used first.
+      expect(take(phys, M, 9)).toBe(part ^ 512)
+      freePages(phys, part ^ 512, 9)
+      undoIsolatePageRange(phys, part, part + 512, MIGRATE_MOVABLE)
+      expect(freeBlocks(phys)[10]).toBe(4)
+      expect(free(phys)).toBe(4096)
+      verify(phys)
+    }
+    // Both, ended one by one.
+    expect(startIsolatePageRange(phys, 3072, 4096, MIGRATE_MOVABLE)).toBe(0)
+    undoIsolatePageRange(phys, 3072, 3584, MIGRATE_MOVABLE)
+    verify(phys)
+    expect([free(phys), isolated(phys)]).toEqual([3584, 1])
+    undoIsolatePageRange(phys, 3584, 4096, MIGRATE_MOVABLE)
+    verify(phys)
+    expect(freeBlocks(phys)[10]).toBe(4)
   })
   it('[physical J3] gives up on a kernel page in a movable block, undone', () => {
     const phys = boot(S16)

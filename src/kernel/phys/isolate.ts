@@ -4,7 +4,7 @@
 //                                            <── unset ────  with the type the caller names: the old one is not kept
 
 import { EBUSY, kassert, type Err } from '../../base/index.ts'
-import { countFree, moveFreepagesBlock, unlistBlock } from './buddy.ts'
+import { countFree, moveFreepagesBlock, splitFreeBlockAt, unlistBlock } from './buddy.ts'
 import { MAX_ORDER, ZONE_MOVABLE } from './configuration.ts'
 import { BUDDY_MAPCOUNT } from './frames.ts'
 import { freePages } from './free.ts'
@@ -19,6 +19,14 @@ import type { Zone } from './zone.ts'
 
 /** Isolates the pageblock of a page. @errors EBUSY it holds pages that cannot be moved */
 export function setMigratetypeIsolate(phys: Phys, pfn: number): 0 | Err {
+  return isolateBlock(phys, pfn, AT_START | AT_END)
+}
+
+// Where a range of pageblocks begins and ends: free blocks do not reach across.
+const AT_START = 1
+const AT_END = 2
+
+function isolateBlock(phys: Phys, pfn: number, edges: number): 0 | Err {
   const f = phys.frames.frameOf(pfn)
   const zone = phys.zoneOf(f)
   const first = pfn - (pfn % phys.pageblockPages)
@@ -27,6 +35,7 @@ export function setMigratetypeIsolate(phys: Phys, pfn: number): 0 | Err {
   zone.lock.acquire()
   const isBusy = hasUnmovablePages(phys, zone, f, inBalloon)
   if (!isBusy) {
+    splitAtEdges(phys, zone, f, edges)
     const old = pageblockType(phys, f)
     setPageblockMigratetype(phys, pfn, MIGRATE_ISOLATE)
     zone.nrIsolatePageblock++
@@ -57,8 +66,19 @@ function hasUnmovablePages(phys: Phys, zone: Zone, f: number, allowed: number): 
   return false
 }
 
+/** Cuts free blocks in two that reach across an edge of frame `f`'s pageblock. Zone lock held. */
+function splitAtEdges(phys: Phys, zone: Zone, f: number, edges: number): void {
+  const first = f & ~(phys.pageblockPages - 1)
+  if ((edges & AT_START) !== 0) splitFreeBlockAt(phys, zone, first)
+  if ((edges & AT_END) !== 0) splitFreeBlockAt(phys, zone, first + phys.pageblockPages)
+}
+
 /** Ends the isolation of a page's pageblock, which becomes `type`. Nothing happens if it is not isolated. */
 export function unsetMigratetypeIsolate(phys: Phys, pfn: number, type: number): void {
+  unsetBlock(phys, pfn, type, AT_START | AT_END)
+}
+
+function unsetBlock(phys: Phys, pfn: number, type: number, edges: number): void {
   const { frames } = phys
   const f = frames.frameOf(pfn)
   const zone = phys.zoneOf(f)
@@ -67,6 +87,7 @@ export function unsetMigratetypeIsolate(phys: Phys, pfn: number, type: number): 
     zone.lock.release()
     return
   }
+  splitAtEdges(phys, zone, f, edges)
   // A block that could not merge with its neighbour while isolated is freed again, so that it can now.
   const first = f & ~(phys.pageblockPages - 1)
   const order = frames.mapcount[first] === BUDDY_MAPCOUNT ? frames.private[first]! : -1
@@ -94,7 +115,7 @@ export function startIsolatePageRange(phys: Phys, start: number, end: number, ty
   assertAligned(phys, start, end)
   for (let block = start; block < end; block += phys.pageblockPages) {
     const page = firstValidPage(phys, block)
-    if (page < 0 || setMigratetypeIsolate(phys, page) === 0) continue
+    if (page < 0 || isolateBlock(phys, page, edgesOf(phys, block, start, end)) === 0) continue
     undoIsolatePageRange(phys, start, block, type)
     return EBUSY
   }
@@ -106,8 +127,13 @@ export function undoIsolatePageRange(phys: Phys, start: number, end: number, typ
   assertAligned(phys, start, end)
   for (let block = start; block < end; block += phys.pageblockPages) {
     const page = firstValidPage(phys, block)
-    if (page >= 0) unsetMigratetypeIsolate(phys, page, type)
+    if (page >= 0) unsetBlock(phys, page, type, edgesOf(phys, block, start, end))
   }
+}
+
+/** Which ends of a pageblock are ends of [start, end). */
+function edgesOf(phys: Phys, block: number, start: number, end: number): number {
+  return (block === start ? AT_START : 0) | (block + phys.pageblockPages === end ? AT_END : 0)
 }
 
 function assertAligned(phys: Phys, start: number, end: number): void {

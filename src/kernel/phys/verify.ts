@@ -1,7 +1,7 @@
 import { panic } from '../../base/index.ts'
 import { MAX_ORDER } from './configuration.ts'
 import { NR_FREE_CMA_PAGES, NR_FREE_PAGES } from './counters.ts'
-import { BUDDY_MAPCOUNT } from './frames.ts'
+import { BUDDY_MAPCOUNT, type Frames } from './frames.ts'
 import { MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATE_PCPTYPES, MIGRATE_TYPES } from './gfp.ts'
 import { pageblockType } from './pageblock.ts'
 import { PG_guard, PG_reserved, PG_tail, pageFlagsText } from './pageFlags.ts'
@@ -154,36 +154,46 @@ function walkFrames(phys: Phys, zone: Zone, seen: Uint8Array): { used: number; g
   const { flags: states, zone: zones } = frames
   let used = 0
   let guarded = 0
-  for (let f = 0; f < frames.count; f++) {
-    if (seen[f] !== UNSEEN || zones[f] !== zone.slot) continue
-    const flags = states[f]!
-    if (frames.mapcount[f] === BUDDY_MAPCOUNT) panic('a marked head is on a list', `pfn ${frames.pfnAt(f)}`)
-    if ((flags & PG_reserved) !== 0) continue
-    if ((flags & PG_guard) !== 0) {
-      guarded += 2 ** frames.private[f]!
-      f += 2 ** frames.private[f]! - 1
-      continue
+  forEachRun(frames, zone, (first, end) => {
+    for (let f = first; f < end; f++) {
+      if (seen[f] !== UNSEEN || zones[f] !== zone.slot) continue
+      const flags = states[f]!
+      if (frames.mapcount[f] === BUDDY_MAPCOUNT) panic('a marked head is on a list', `pfn ${frames.pfnAt(f)}`)
+      if ((flags & PG_reserved) !== 0) continue
+      if ((flags & PG_guard) !== 0) {
+        guarded += 2 ** frames.private[f]!
+        f += 2 ** frames.private[f]! - 1
+        continue
+      }
+      used++
+      if ((flags & PG_tail) !== 0 && (frames.refcount[f] !== 0 || frames.private[f]! >= f))
+        panic('a tail points back to its head', `pfn ${frames.pfnAt(f)}`)
     }
-    used++
-    if ((flags & PG_tail) !== 0)
-      check(
-        frames.refcount[f] === 0 && frames.private[f]! < f,
-        'a tail points back to its head',
-        () => `pfn ${frames.pfnAt(f)}`,
-      )
-  }
+  })
   return { used, guarded }
+}
+
+/** Calls `visit` with every run of frames that the zone spans: one for each section. */
+function forEachRun(frames: Frames, zone: Zone, visit: (first: number, end: number) => void): void {
+  for (let pfn = zone.startPfn; pfn < zone.endPfn;) {
+    const next = Math.min((Math.floor(pfn / frames.sectionPages) + 1) * frames.sectionPages, zone.endPfn)
+    const first = frames.indexOf(pfn)
+    if (first >= 0) visit(first, first + next - pfn)
+    pfn = next
+  }
 }
 
 function checkIsolatedBlocks(phys: Phys, zone: Zone): void {
   const { frames } = phys
   let isolated = 0
-  for (let f = 0; f < frames.count; f += phys.pageblockPages) {
-    let i = f
-    while (i < f + phys.pageblockPages && frames.zone[i] !== zone.slot) i++
-    if (i === f + phys.pageblockPages || !zone.spans(frames.pfnAt(i))) continue
-    if (pageblockType(phys, i) === MIGRATE_ISOLATE) isolated++
-  }
+  forEachRun(frames, zone, (first, end) => {
+    for (let f = first; f < end;) {
+      const next = Math.min((Math.floor(f / phys.pageblockPages) + 1) * phys.pageblockPages, end)
+      while (f < next && frames.zone[f] !== zone.slot) f++
+      if (f < next && pageblockType(phys, f) === MIGRATE_ISOLATE) isolated++
+      f = next
+    }
+  })
   check(
     zone.nrIsolatePageblock === isolated,
     'the number of isolated pageblocks is right',
