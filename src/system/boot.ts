@@ -21,8 +21,9 @@ import { linux, Vm } from '../kernel/map/index.ts'
 import { Migrator } from '../kernel/migrate/index.ts'
 import { bootPhys } from '../kernel/phys/index.ts'
 import { Pmaps } from '../kernel/pmap/index.ts'
-import { createVdso, FutexTable, type Kernel, ProcessTable } from '../kernel/process/index.ts'
+import { createVdso, FutexTable, type Kernel, ProcessTable, type Thread } from '../kernel/process/index.ts'
 import { makeProcFs } from '../kernel/proc/index.ts'
+import { Segments } from '../kernel/sysv/index.ts'
 import { Machine, sv39, sv48 } from '../machine/index.ts'
 import { DecodeCache, Hart } from '../rv64/index.ts'
 import type { CheckedConfig } from './config.ts'
@@ -78,15 +79,20 @@ export function boot(config: CheckedConfig): Booted {
     return new Hart(cpu.mmu, machine.memory, { cache: decodeCache, time })
   })
   const scheduler = new Scheduler(machine, harts, config.turn)
-  const files = new Files(machine, phys, vm.objects)
+  const files = new Files(machine, phys, vm.objects, { pmaps })
   const { anons, objects } = vm
-  phys.reclaimer = new FileReclaimer(files, new Migrator({ phys, pmaps, anons, objects, cache: null }))
+  phys.reclaimer = new FileReclaimer(files, new Migrator({ phys, pmaps, anons, objects, cache: files.cache }))
   const kernel: Kernel = {
     machine,
     phys,
     pmaps,
     vm,
     files,
+    segments: new Segments(
+      files,
+      machine.memory.ramBytes,
+      () => (machine.current.thread as Thread | null)?.process.pid ?? 0,
+    ),
     personality: linux,
     scheduler,
     processes: new ProcessTable(),

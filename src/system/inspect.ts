@@ -1,5 +1,6 @@
 // What a panel, a report or a test may know of a running system, as plain records. Reads every room, changes none.
 
+import { strayPages } from '../kernel/pagecache/index.ts'
 import { countFrames, mapsText, virtualSizes } from '../kernel/proc/index.ts'
 import {
   BUS_ADRALN,
@@ -118,12 +119,14 @@ function hex(n: number): string {
 
 /** Frames by owner, and what has been lost since boot. */
 export function frameReport(kernel: Kernel, atBoot: BootFrames | null): FrameReport {
-  const { phys } = kernel
+  const { phys, files } = kernel
   const use = countFrames(phys)
+  // Given up by their file, on their way to a list.
+  const stray = strayPages(files.cache)
   const free = freeCount(phys)
   const present = phys.populatedZones.reduce((sum, zone) => sum + zone.present, 0)
   const managed = phys.populatedZones.reduce((sum, zone) => sum + zone.managed, 0)
-  const used = use.anon + use.file + use.shmem + use.slab + use.pageTables
+  const used = use.anon + use.file + stray + use.shmem + use.slab + use.pageTables
   const kernelFrames = managed - free - used
   let leaked = 0
   if (atBoot !== null) {
@@ -137,7 +140,7 @@ export function frameReport(kernel: Kernel, atBoot: BootFrames | null): FrameRep
     total: present,
     free,
     anonymous: use.anon,
-    fileCache: use.file,
+    fileCache: use.file + stray,
     sharedMemory: use.shmem,
     pageTables: use.pageTables,
     slab: use.slab,

@@ -1,6 +1,7 @@
 import { kassert } from '../base/index.ts'
 import { verifyVnode, Vnode } from '../kernel/file/index.ts'
 import { verifyAmaps, type VmMap } from '../kernel/map/index.ts'
+import { verifyPageCache } from '../kernel/pagecache/index.ts'
 import type { Kernel } from '../kernel/process/index.ts'
 import { verify as verifyPhys } from '../kernel/phys/index.ts'
 import { verify as verifyPmaps } from '../kernel/pmap/index.ts'
@@ -23,6 +24,7 @@ export function verifySystem({ kernel, scheduler }: Booted): void {
     if (backing instanceof Vnode && !backing.lock.isHeld) verifyVnode(kernel.files, backing)
   }
   verifyProcesses(kernel)
+  verifyPageCache(kernel.files.cache)
   scheduler.verify()
 }
 

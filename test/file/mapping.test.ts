@@ -47,7 +47,7 @@ let space: VmSpace
 
 beforeEach(() => {
   world = new TestWorld()
-  files = new Files(world.machine, world.phys, world.vm.objects)
+  files = new Files(world.machine, world.phys, world.vm.objects, { pmaps: world.pmaps })
   const root = new RamFs(files)
   mount(files, root, null)
   context = { root: root.root, cwd: root.root, who: ROOT }

@@ -94,7 +94,7 @@ export class UvmWorld extends TestWorld {
   #files: Files | null = null
   get files(): Files {
     if (this.#files === null) {
-      this.#files = new Files(this.machine, this.phys, this.vm.objects)
+      this.#files = new Files(this.machine, this.phys, this.vm.objects, { pmaps: this.pmaps })
       mount(this.#files, new HostFs(this.#files, this.host, { isReadOnly: false, readWindowPages: 1 }), null)
     }
     return this.#files

@@ -6,9 +6,6 @@ import type { MemoryObject } from '../object/index.ts'
 import {
   allocPagesTry,
   GFP_HIGHUSER_MOVABLE,
-  NR_FILE_DIRTY,
-  NR_FILE_PAGES,
-  NR_SHMEM,
   PG_dirty,
   PG_queued,
   PG_referenced,
@@ -46,12 +43,16 @@ export function breakObjectLoan(
 ): Pfn | WouldSleep {
   const fresh = copyOf(phys, pmaps, old)
   if (fresh === WouldSleep) return fresh
+  if (object.pager.replacePage !== undefined) {
+    if (object.pager.replacePage(object, old, fresh)) return fresh
+    putPage(phys, fresh)
+    return WouldSleep
+  }
   const { frames } = phys
   const from = frames.indexOf(old)
   const to = frames.indexOf(fresh)
   if ((frames.flags[from]! & PG_queued) !== 0) phys.queues!.dequeue(from)
   const flags = frames.flags[from]! & OWNERS_FLAGS
-  moveCounts(phys, from, to, flags, object.pager.name !== 'aobj')
   frames.owner[to] = object.id
   frames.pgoff[to] = pgoff
   frames.flags[to] = frames.flags[to]! | flags
@@ -61,19 +62,6 @@ export function breakObjectLoan(
   object.pages.set(pgoff, fresh + 1)
   putPage(phys, old)
   return fresh
-}
-
-/** A zone counts the pages of files that lie in it. */
-function moveCounts(phys: Phys, from: number, to: number, flags: number, isFile: boolean): void {
-  const [a, b] = [phys.zoneOf(from), phys.zoneOf(to)]
-  if (a === b || !isFile) return
-  const items = [NR_FILE_PAGES]
-  if ((flags & PG_swapbacked) !== 0) items.push(NR_SHMEM)
-  if ((flags & PG_dirty) !== 0) items.push(NR_FILE_DIRTY)
-  for (const item of items) {
-    a.stat[item]!--
-    b.stat[item]!++
-  }
 }
 
 /** A new page with the bytes of an old one, which nobody maps any more. */

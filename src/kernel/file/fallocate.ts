@@ -7,15 +7,18 @@ import {
   EPERM,
   ESPIPE,
   isErr,
-  PAGE_MASK,
   PAGE_SIZE,
   type OrErr,
+  type Pfn,
   type Sleep,
 } from '../../base/index.ts'
 import { F_SEAL_GROW, F_SEAL_WRITE, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, MAX_FILE_BYTES } from './constants.ts'
-import { dropFilePages, TAG_DIRTY, zeroInPage } from './filePages.ts'
+import { transferModified, truncatePagecacheRange } from '../pagecache/index.ts'
+import { PG_dirty } from '../phys/index.ts'
+import { dropFilePages, usablePage } from './filePages.ts'
 import type { OpenFile } from './openFile.ts'
-import { setSizeLocked } from './truncate.ts'
+import { dirtyEdge, setSizeLocked } from './truncate.ts'
+import { pageOfMemoryFile } from './vnodePager.ts'
 
 /**
  * Gives a range of a memory file its pages, or takes them away again.
@@ -45,14 +48,9 @@ export function* fileAllocate(file: OpenFile, mode: number, offset: number, leng
   try {
     if (isPunch) {
       if ((vnode.seals & F_SEAL_WRITE) !== 0) return EPERM
-      const lo = Math.ceil(offset / PAGE_SIZE)
-      const hi = Math.floor(end / PAGE_SIZE)
-      if (lo > hi) zeroInPage(files, object, offset, end)
-      else {
-        if ((offset & PAGE_MASK) !== 0) zeroInPage(files, object, offset, lo * PAGE_SIZE)
-        if ((end & PAGE_MASK) !== 0) zeroInPage(files, object, hi * PAGE_SIZE, end)
-        dropFilePages(files, object, lo, hi, false)
-      }
+      yield* truncatePagecacheRange(files.cache, object, offset, end - 1)
+      dirtyEdge(files, object, offset)
+      dirtyEdge(files, object, end)
       vnode.mtime = vnode.ctime = files.now()
       return 0
     }
@@ -61,22 +59,27 @@ export function* fileAllocate(file: OpenFile, mode: number, offset: number, leng
     const fresh: number[] = []
     const undo = (): void => {
       // What a store through a mapping has filled meanwhile is no longer ours.
-      for (const pgoff of fresh)
-        if (!object.pages.hasTag(pgoff, TAG_DIRTY)) dropFilePages(files, object, pgoff, pgoff + 1, false)
+      for (const pgoff of fresh) {
+        const pfn = usablePage(files, object, pgoff)
+        if (pfn < 0) continue
+        transferModified(files.cache, pfn as Pfn)
+        if (!files.cache.has(files.cache.frames.frameOf(pfn), PG_dirty))
+          dropFilePages(files, object, pgoff, pgoff + 1, false)
+      }
     }
     const keepsSize = (mode & FALLOC_FL_KEEP_SIZE) !== 0
     // A page wholly beyond the end is not part of the file, so KEEP_SIZE has nothing to keep there.
     const last = keepsSize ? Math.min(end, object.sizeBytes) : end
     for (let pgoff = Math.floor(offset / PAGE_SIZE); pgoff * PAGE_SIZE < last; pgoff++) {
       if (object.pageAt(pgoff) >= 0) continue
-      const page = yield* object.pager.pageForWrite(object, pgoff)
+      const page = yield* pageOfMemoryFile(files, object, pgoff)
       if (isErr(page)) {
         undo()
         return page
       }
       fresh.push(pgoff)
     }
-    if (grows && !keepsSize) return setSizeLocked(files, vnode, end)
+    if (grows && !keepsSize) return yield* setSizeLocked(files, vnode, end)
     vnode.ctime = files.now()
     return 0
   } finally {

@@ -1,8 +1,10 @@
 // read(2), write(2) and their kin on an open file. The generators may sleep; the Try forms move what needs no sleep.
 
 import { EBADF, EINVAL, ESPIPE, isErr, WouldSleep, type Err, type OrErr, type Sleep } from '../../base/index.ts'
-import { O_APPEND, O_DSYNC } from './constants.ts'
+import { O_APPEND } from './constants.ts'
+import { genericFileWriteIter } from './genericFileWrite.ts'
 import type { OpenFile } from './openFile.ts'
+import { pageCacheIo } from './pageCacheIo.ts'
 import type { Uio } from './uio.ts'
 
 /**
@@ -36,17 +38,24 @@ export function fileReadTry(file: OpenFile, uio: Uio): number | WouldSleep | Err
  */
 export function* fileWrite(file: OpenFile, uio: Uio): Sleep<OrErr<number>> {
   if (!file.isWritable) return EBADF
-  const moved = yield* file.io.write(file.files, file, uio, file.offset)
-  if (isErr(moved)) return moved
-  advance(file, moved)
-  return yield* written(file, moved)
+  if (file.io !== pageCacheIo) {
+    const moved = yield* file.io.write(file.files, file, uio, file.offset)
+    if (!isErr(moved) && file.io.isSeekable) file.offset += moved
+    return moved
+  }
+  const iocb = { file, position: file.offset }
+  const moved = yield* genericFileWriteIter(iocb, uio)
+  if (!isErr(moved) && moved > 0) file.offset = iocb.position
+  return moved
 }
 /** `fileWrite` without sleeping, as `fileReadTry` is to `fileRead`. */
 export function fileWriteTry(file: OpenFile, uio: Uio): number | WouldSleep | Err {
   if (!file.isWritable) return EBADF
-  if (mustSync(file)) return WouldSleep
   const moved = file.io.writeTry(file.files, file, uio, file.offset)
-  if (moved !== WouldSleep && !isErr(moved)) advance(file, moved)
+  if (moved === WouldSleep || isErr(moved) || moved === 0 || !file.io.isSeekable) return moved
+  // What was appended ends at the end of the file: nobody has run since.
+  const appends = (file.flags & O_APPEND) !== 0 && file.vnode.object !== null
+  file.offset = appends ? file.vnode.size : file.offset + moved
   return moved
 }
 
@@ -62,21 +71,5 @@ export function* filePwrite(file: OpenFile, uio: Uio, position: number): Sleep<O
   if (position < 0) return EINVAL
   if (!file.isWritable) return EBADF
   if (!file.io.isSeekable) return ESPIPE
-  const moved = yield* file.io.write(file.files, file, uio, position)
-  return isErr(moved) ? moved : yield* written(file, moved)
-}
-
-function advance(file: OpenFile, moved: number): void {
-  if (!file.io.isSeekable || moved === 0) return
-  // What was appended ends at the end of the file: nobody has run since.
-  const appends = (file.flags & O_APPEND) !== 0 && file.vnode.object !== null
-  file.offset = appends ? file.vnode.size : file.offset + moved
-}
-function mustSync(file: OpenFile): boolean {
-  return (file.flags & O_DSYNC) !== 0 && file.vnode.object !== null
-}
-function* written(file: OpenFile, moved: number): Sleep<OrErr<number>> {
-  if (moved === 0 || !mustSync(file)) return moved
-  const synced = yield* file.vnode.fs.sync(file.vnode)
-  return isErr(synced) ? synced : moved
+  return yield* file.io.write(file.files, file, uio, position)
 }

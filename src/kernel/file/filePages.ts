@@ -1,100 +1,73 @@
-// The resident pages of a file: entering them, dirtying them, taking them away. Everything here is plain.
-//
-//   object.pages[i] = pfn + 1      frames.owner = object.id, frames.pgoff = i, PG_uptodate; one reference is the file's
-//   tag TAG_DIRTY on i         <=> PG_dirty on the frame
+// The resident pages of a file, for who must not sleep: entering them, dirtying them, taking them away. The pages
+// themselves, their locks, tags, lists and accounts are the page cache's.
 
-import { kassert, PAGE_MASK, PAGE_SIZE, type Pfn } from '../../base/index.ts'
-import { unmapMappingRange, type MemoryObject } from '../object/index.ts'
+import { isErr, kassert, PGOFF_MAX, type Err, type Pfn } from '../../base/index.ts'
+import { unmapMappingRange } from '../object/index.ts'
 import {
-  NR_FILE_DIRTY,
-  NR_FILE_PAGES,
+  addToPageCacheLruTry,
+  dropIdlePages,
+  lruAddDrainAll,
+  lruCacheAdd,
+  putCachePage,
+  replacePageCachePageTry,
+  setPageDirty,
+  transferModified,
+  trylockPage,
+  unlockPage,
+} from '../pagecache/index.ts'
+import {
   NR_SHMEM,
   PG_dirty,
+  PG_locked,
   PG_referenced,
   PG_swapbacked,
   PG_uptodate,
-  putPage,
+  PG_writeback,
 } from '../phys/index.ts'
 import type { Files } from './files.ts'
-
-/** Tag of the page index: the page holds bytes that the store does not have. */
-export const TAG_DIRTY = 0
-
-/** What of a page's state its file gives it, and takes away again. */
-const FILE_FLAGS = PG_uptodate | PG_dirty | PG_referenced | PG_swapbacked
-
-/** Enters a frame whose bytes are right as the page at `pgoff`; takes over the caller's reference. */
-export function addFilePage(files: Files, object: MemoryObject, pgoff: number, pfn: Pfn): void {
-  const { frames } = files.phys
-  const f = frames.frameOf(pfn)
-  frames.owner[f] = object.id
-  frames.pgoff[f] = pgoff
-  frames.flags[f]! |= PG_uptodate
-  files.phys.zoneOf(f).stat[NR_FILE_PAGES]!++
-  const old = object.pages.set(pgoff, pfn + 1)
-  kassert(old === 0, 'a file page is entered where there is none', `page ${pgoff}`)
-}
-
-/** The page's only home is memory: it counts as shared memory, and cannot be dropped and read again. */
-export function markSwapBacked(files: Files, pfn: Pfn): void {
-  const { frames } = files.phys
-  const f = frames.frameOf(pfn)
-  if ((frames.flags[f]! & PG_swapbacked) !== 0) return
-  frames.flags[f]! |= PG_swapbacked
-  files.phys.zoneOf(f).stat[NR_SHMEM]!++
-}
-
-/** The page holds bytes that the store does not have. */
-export function markFilePageDirty(files: Files, object: MemoryObject, pgoff: number, pfn: Pfn): void {
-  const { frames } = files.phys
-  const f = frames.frameOf(pfn)
-  if ((frames.flags[f]! & PG_dirty) !== 0) return
-  frames.flags[f]! |= PG_dirty
-  files.phys.zoneOf(f).stat[NR_FILE_DIRTY]!++
-  object.pages.setTag(pgoff, TAG_DIRTY)
-}
-
-/** The store has, or is about to be given, what the page holds. Translations of the page are the caller's. */
-export function markFilePageClean(files: Files, object: MemoryObject, pgoff: number): void {
-  const pfn = object.pageAt(pgoff)
-  const { frames } = files.phys
-  const f = frames.frameOf(pfn)
-  if ((frames.flags[f]! & PG_dirty) === 0) return
-  frames.flags[f]! &= ~PG_dirty
-  files.phys.zoneOf(f).stat[NR_FILE_DIRTY]!--
-  object.pages.clearTag(pgoff, TAG_DIRTY)
-}
+import type { FileObject } from './vnodePager.ts'
 
 /**
- * Takes pages `[lo, hi)` away, dirty or not. They are not mapped any more: the caller has seen to it.
+ * Enters a frame whose bytes are right as the page at `pgoff`, where there is none; takes over the caller's reference.
  *
- * @returns  how many there were
+ * @param isSwapBacked  the page's only home is memory: it counts as shared memory, and cannot be dropped and read again
+ * @returns             0; ENOMEM: the frame is free again
  */
-export function removeFilePages(files: Files, object: MemoryObject, lo: number, hi: number): number {
-  let removed = 0
-  for (let i = object.pages.next(lo); i >= 0 && i < hi; i = object.pages.next(i + 1)) {
-    const pfn = object.pageAt(i)
-    kassert(pfn >= 0, 'a file has pages and nothing else at its indexes', `page ${i}`)
-    markFilePageClean(files, object, i)
-    const { frames } = files.phys
-    const f = frames.frameOf(pfn)
-    frames.owner[f] = 0
-    frames.pgoff[f] = 0
-    const { stat } = files.phys.zoneOf(f)
-    stat[NR_FILE_PAGES]!--
-    if ((frames.flags[f]! & PG_swapbacked) !== 0) stat[NR_SHMEM]!--
-    frames.flags[f]! &= ~FILE_FLAGS
-    object.pages.delete(i)
-    putPage(files.phys, pfn)
-    removed++
+export function addFilePage(files: Files, object: FileObject, pgoff: number, pfn: Pfn, isSwapBacked: boolean): 0 | Err {
+  const { cache } = files
+  const failed = addToPageCacheLruTry(cache, pfn, object, pgoff)
+  if (isErr(failed)) {
+    putCachePage(cache, pfn)
+    return failed
   }
-  return removed
+  const f = cache.frames.frameOf(pfn)
+  cache.frames.flags[f]! |= isSwapBacked ? PG_uptodate | PG_swapbacked : PG_uptodate
+  if (isSwapBacked) cache.count(f, NR_SHMEM, 1)
+  unlockPage(cache, pfn)
+  putCachePage(cache, pfn)
+  return 0
+}
+
+/** The page at `pgoff` if it is there and can be used at once: up to date, and nobody works on it. Else -1. Hot. */
+export function usablePage(files: Files, object: FileObject, pgoff: number): Pfn | -1 {
+  const value = object.pages.get(pgoff)
+  if (value <= 0) return -1
+  const { frames } = files.phys
+  const flags = frames.flags[frames.frameOf(value - 1)]!
+  return (flags & (PG_uptodate | PG_locked)) === PG_uptodate ? ((value - 1) as Pfn) : -1
+}
+
+/** Takes pages `[lo, hi)` away, dirty or not, but those that somebody works on. @returns how many there were */
+export function removeFilePages(files: Files, object: FileObject, lo: number, hi: number): number {
+  const before = object.nrPages
+  if (before > 0 || object.nrShadows > 0) dropIdlePages(files.cache, object, lo, Math.min(hi, PGOFF_MAX))
+  return before - object.nrPages
 }
 
 /** Unmaps pages `[lo, hi)` everywhere and takes them away. Private copies stay unless `dropPrivateCopies`. */
 export function dropFilePages(
   files: Files,
-  object: MemoryObject,
+  object: FileObject,
   lo: number,
   hi: number,
   dropPrivateCopies: boolean,
@@ -103,21 +76,36 @@ export function dropFilePages(
   return removeFilePages(files, object, lo, hi)
 }
 
-/** Zeroes bytes `[from, to)` of the file's page that holds `from`, as far as it is resident. Both are in one page. */
-export function zeroInPage(files: Files, object: MemoryObject, from: number, to: number): void {
-  const pgoff = Math.floor(from / PAGE_SIZE)
-  const pfn = object.pageAt(pgoff)
-  if (pfn < 0 || from >= to) return
-  const start = files.machine.memory.frameOffset(pfn) + (from & PAGE_MASK)
-  files.machine.memory.u8.fill(0, start, start + (to - from))
-  object.pager.pageDirtied(object, pgoff, pfn as Pfn)
+/**
+ * A copy takes the place of a page that somebody has on loan; both are not mapped. Takes over the caller's reference to
+ * the copy.
+ *
+ * @returns false: somebody works on the page
+ */
+export function replaceFilePage(files: Files, old: Pfn, fresh: Pfn): boolean {
+  const { cache } = files
+  const { flags } = cache.frames
+  const from = cache.frames.frameOf(old)
+  const to = cache.frames.frameOf(fresh)
+  if (cache.has(from, PG_writeback) || !trylockPage(cache, old)) return false
+  // No batch keeps the old page when the loan ends.
+  lruAddDrainAll(cache)
+  transferModified(cache, old)
+  const wasDirty = cache.has(from, PG_dirty)
+  flags[to]! |= PG_locked | (flags[from]! & (PG_uptodate | PG_swapbacked | PG_referenced))
+  const isReplaced = replacePageCachePageTry(cache, old, fresh) === 0
+  if (isReplaced) {
+    if (wasDirty) setPageDirty(cache, fresh)
+    flags[from]! &= ~(PG_dirty | PG_swapbacked)
+    lruCacheAdd(cache, fresh)
+    unlockPage(cache, fresh)
+    putCachePage(cache, fresh)
+  } else flags[to]! &= ~(PG_locked | PG_uptodate | PG_swapbacked | PG_referenced)
+  unlockPage(cache, old)
+  return isReplaced
 }
 
-/**
- * Zeroes what the last page holds beyond the end of the file: a store through a mapping may have left bytes there, and
- * they must not become part of the file when it grows.
- */
-export function zeroBeyondEnd(files: Files, object: MemoryObject): void {
-  const inPage = object.sizeBytes & PAGE_MASK
-  if (inPage !== 0) zeroInPage(files, object, object.sizeBytes, object.sizeBytes - inPage + PAGE_SIZE)
+/** A file that is given up has no pages left. */
+export function assertGone(object: FileObject): void {
+  kassert(object.nrPages === 0 && object.nrShadows === 0, 'a file that is given up has no pages left')
 }

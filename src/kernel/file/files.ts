@@ -1,6 +1,8 @@
 import { isErr, kassert, PAGE_SIZE, WouldSleep, type Clock, type Rng } from '../../base/index.ts'
 import type { ObjectTable } from '../object/index.ts'
+import { PageCache } from '../pagecache/index.ts'
 import { __GFP_ZERO, allocPagesTry, GFP_KERNEL, type Phys } from '../phys/index.ts'
+import type { Pmaps } from '../pmap/index.ts'
 import type { FileIo } from './openFile.ts'
 import { PipeFs, type Pipe } from './pipe.ts'
 import { RamFs } from './ramFs.ts'
@@ -17,6 +19,8 @@ export interface FilesMachine {
 export interface FilesOptions {
   /** Seconds since 1970 at simulated time 0. */
   readonly bootSeconds?: number
+  /** Who maps pages; without it no page is ever mapped. */
+  readonly pmaps?: Pmaps
 }
 /** 2026-01-01, so that runs are the same on every day. */
 const BOOT_SECONDS = 1767225600
@@ -35,6 +39,7 @@ export class Files {
   readonly machine: FilesMachine
   readonly phys: Phys
   readonly objects: ObjectTable
+  readonly cache: PageCache
   /** In the order of mounting; the first is the root file system. */
   readonly mounts: FileSystem[] = []
   /** By device number (`makedev`). */
@@ -58,6 +63,7 @@ export class Files {
     this.machine = machine
     this.phys = phys
     this.objects = objects
+    this.cache = new PageCache(phys, objects, options.pmaps === undefined ? {} : { pmaps: options.pmaps })
     this.bootSeconds = options.bootSeconds ?? BOOT_SECONDS
     this.bounce = this.#bootFrame()
     this.zeros = this.#bootFrame()

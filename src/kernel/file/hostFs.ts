@@ -1,21 +1,11 @@
-import {
-  EACCES,
-  EINVAL,
-  EIO,
-  ENOENT,
-  EPERM,
-  EROFS,
-  isErr,
-  type OrErr,
-  type Sleep,
-  type WaitQueue,
-} from '../../base/index.ts'
+import { EACCES, EINVAL, EIO, ENOENT, EPERM, EROFS, isErr, type OrErr, type Pfn, type Sleep } from '../../base/index.ts'
+import { getCachePage, lruAddDrainAll, putCachePage, reclaimCleanPage, TAG_DIRTY } from '../pagecache/index.ts'
 import { PG_dirty, PG_referenced } from '../phys/index.ts'
 import { directoryIo } from './directoryIo.ts'
-import { dropFilePages, TAG_DIRTY } from './filePages.ts'
+import { dropFilePages } from './filePages.ts'
 import type { Files } from './files.ts'
 import type { HostFile, HostFiles, HostKind, HostStat } from './hostFiles.ts'
-import { HostPager, StoreTime, type FileStore, type StoredFile } from './hostPager.ts'
+import { HostPager, StoreTime, type FileStore, type StoredFile, type StoreRequest } from './hostPager.ts'
 import type { FileIo, OpenFile } from './openFile.ts'
 import { pageCacheIo } from './pageCacheIo.ts'
 import {
@@ -35,7 +25,7 @@ export interface HostFsOptions {
   /** Simulated time before a request's first byte, and bandwidth. */
   readonly latencyNs?: number
   readonly bytesPerSecond?: number
-  /** Pages read with one request, aligned to their number; 1 reads nothing ahead. */
+  /** Most pages that are read ahead; 1: none. */
   readonly readWindowPages?: number
 }
 const LATENCY_NS = 80_000
@@ -89,7 +79,13 @@ export class HostFs extends FileSystem implements FileStore {
     this.#pager = new HostPager(files, this, time, options.readWindowPages)
     const stat = host.stat('')
     this.root = isErr(stat)
-      ? new Vnode(this, this.nextId++, { kind: 'dir', permissions: 0o555, uid: 0, gid: 0, time: files.now() })
+      ? new Vnode(this, this.nextId++, {
+          kind: 'dir',
+          permissions: 0o555,
+          uid: 0,
+          gid: 0,
+          time: files.now(),
+        })
       : this.#newVnode(stat)
   }
 
@@ -183,6 +179,7 @@ export class HostFs extends FileSystem implements FileStore {
   override evict(vnode: Vnode): void {
     const node = this.#nodes.get(vnode)
     if (node === undefined) return
+    if (vnode.object !== null) this.#pager.finishNow(vnode.object)
     releaseVnodeObject(this.#files, vnode)
     node.file?.close()
     this.#nodes.delete(vnode)
@@ -193,7 +190,8 @@ export class HostFs extends FileSystem implements FileStore {
   override inactive(vnode: Vnode): void {
     const node = this.#nodes.get(vnode)
     if (node === undefined || node.file === null) return
-    this.#pager.writeNow(vnode.object!, 0, Infinity, null)
+    this.#pager.writeNow(vnode.object!)
+    this.#pager.finishNow(vnode.object!)
     this.#agree(vnode)
     node.file.close()
     node.file = null
@@ -225,6 +223,7 @@ export class HostFs extends FileSystem implements FileStore {
   /** Clean pages go: first those that nobody has used since the last time, files in the order of their last opening. */
   override shrink(pages: number): number {
     let freed = 0
+    lruAddDrainAll(this.#files.cache)
     for (const isLastPass of [false, true]) {
       for (const vnode of this.#nodes.keys()) {
         if (vnode.object === null) continue
@@ -280,12 +279,17 @@ export class HostFs extends FileSystem implements FileStore {
     const { frames } = this.#files.phys
     let freed = 0
     for (let i = object.pages.next(0); i >= 0 && freed < pages; i = object.pages.next(i + 1)) {
-      const f = frames.frameOf(object.pageAt(i))
+      const page = object.pageAt(i)
+      if (page < 0) continue
+      const f = frames.frameOf(page)
       const flags = frames.flags[f]!
       if ((flags & PG_dirty) !== 0 || frames.wireCount[f]! > 0 || frames.loanCount[f]! > 0) continue
       frames.flags[f] = flags & ~PG_referenced
       if (!isLastPass && ((flags & PG_referenced) !== 0 || frames.mapcount[f]! >= 0)) continue
-      freed += dropFilePages(this.#files, object, i, i + 1, false)
+      const { cache } = this.#files
+      getCachePage(cache, page as Pfn)
+      if (reclaimCleanPage(cache, page as Pfn)) freed++
+      putCachePage(cache, page as Pfn)
     }
     return freed
   }
@@ -316,7 +320,7 @@ export class HostFs extends FileSystem implements FileStore {
       isFileWritable: false,
       storedBytes: sizeBytes,
       needsSync: false,
-      reads: new Map<number, WaitQueue>(),
+      requests: new Set<StoreRequest>(),
       hostMtime: stat.mtime,
       isNew: false,
     })
@@ -350,6 +354,7 @@ export class HostFs extends FileSystem implements FileStore {
     vnode.ctime = stat.ctime
     node.storedBytes = stat.sizeBytes
     if (vnode.object === null) return
+    this.#pager.finishNow(vnode.object)
     dropFilePages(this.#files, vnode.object, 0, Infinity, false)
     vnode.object.sizeBytes = stat.sizeBytes
   }

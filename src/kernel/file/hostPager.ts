@@ -1,12 +1,16 @@
-// Pages of host files: read in windows, with the latency of a simulated device, and written back in runs.
+// Pages of host files: read and written in runs, with the latency of a simulated device.
+//
+//   read    pages enter the cache locked ──► request ──► the device answers: bytes, PG_uptodate, unlocked
+//   write   dirty pages under PG_writeback ──► the host has the bytes ──► the device answers: writeback ends
 
 import {
   EINVAL,
+  EIO,
+  ENOMEM,
   isErr,
+  kassert,
   PAGE_SIZE,
-  sleepOn,
   sleepUntil,
-  WaitQueue,
   WouldSleep,
   type Clock,
   type Err,
@@ -23,22 +27,42 @@ import {
   type Access,
   type MemoryObject,
 } from '../object/index.ts'
-import { allocPages, allocPagesTry, GFP_HIGHUSER_MOVABLE, putPage } from '../phys/index.ts'
-import { addFilePage, dropFilePages, markFilePageClean, markFilePageDirty, TAG_DIRTY } from './filePages.ts'
+import {
+  BackingDevice,
+  clearPageDirtyForIo,
+  endPageWriteback,
+  mappingSetError,
+  newReadaheadState,
+  putCachePage,
+  readCachePages,
+  setPageDirty,
+  setPageWriteback,
+  TAG_DIRTY,
+  truncateInodePagesRange,
+  trylockPage,
+  unlockPage,
+  VM_MAX_READAHEAD_PAGES,
+  zeroBytes,
+  type FileOps,
+  type PageCache,
+  type WritebackControl,
+} from '../pagecache/index.ts'
+import { PG_error, PG_uptodate, PG_writeback } from '../phys/index.ts'
+import { filemapFdatawriteRange, filemapWriteAndWaitRange, writeCachePages } from '../writeback/index.ts'
+import { filemapFault, VM_FAULT_LOCKED, VM_FAULT_OOM } from './filemapFault.ts'
+import { dropFilePages, replaceFilePage, usablePage } from './filePages.ts'
 import type { Files } from './files.ts'
 import type { HostFile } from './hostFiles.ts'
-import type { Vnode } from './vnode.ts'
+import { vnodeHold, vnodeRelease, type Vnode } from './vnode.ts'
 import {
-  addZeroPage,
   addZeroPageTry,
   detachVnodeObject,
   referenceVnodeObject,
   vnodeOf,
+  type FileObject,
   type FilePager,
 } from './vnodePager.ts'
 
-/** Pages read with one request, aligned to their number. */
-export const READ_WINDOW_PAGES = 16
 /** Pages written with one request. */
 const WRITE_RUN_PAGES = 64
 
@@ -48,8 +72,14 @@ export interface StoredFile {
   storedBytes: number
   /** Something was written that the host may still lose. */
   needsSync: boolean
-  /** Reads on their way, by first page of their window. */
-  readonly reads: Map<number, WaitQueue>
+  /** Requests that the device has not answered. */
+  readonly requests: Set<StoreRequest>
+}
+/** One request: pages in a row, locked (read) or under writeback (write). */
+export interface StoreRequest {
+  readonly isRead: boolean
+  readonly pages: readonly Pfn[]
+  readonly cancel: () => void
 }
 /** What the pager asks of its file system. */
 export interface FileStore {
@@ -83,15 +113,26 @@ export class HostPager implements FilePager {
   readonly absentIsZero = false
   readonly notifiesWrites = true
   readonly fillsNeighbours = false
+  readonly ops: FileOps
+  readonly device: BackingDevice
   readonly #files: Files
+  readonly #cache: PageCache
   readonly #store: FileStore
   readonly #time: StoreTime
-  readonly #windowPages: number
-  constructor(files: Files, store: FileStore, time: StoreTime, windowPages = READ_WINDOW_PAGES) {
+
+  /** @param windowPages  most pages that are read ahead; 1: none */
+  constructor(files: Files, store: FileStore, time: StoreTime, windowPages = VM_MAX_READAHEAD_PAGES) {
     this.#files = files
+    this.#cache = files.cache
     this.#store = store
     this.#time = time
-    this.#windowPages = windowPages
+    this.device = new BackingDevice('host', 0, windowPages === 1 ? 0 : windowPages)
+    this.ops = {
+      readPage: (object, page) => this.#readPage(object as FileObject, page),
+      readPages: (object, pages) => this.#readPages(object as FileObject, pages),
+      writePage: (object, page) => this.#writePage(object as FileObject, page),
+      writePages: (object, wbc) => this.#writePages(object as FileObject, wbc),
+    }
   }
   reference(object: MemoryObject): void {
     referenceVnodeObject(object)
@@ -99,88 +140,73 @@ export class HostPager implements FilePager {
   detach(object: MemoryObject): void {
     detachVnodeObject(object)
   }
-  getTry(object: MemoryObject, pgoff: number, _access: Access): Pfn | WouldSleep | Err {
-    return pgoff * PAGE_SIZE >= object.sizeBytes ? EINVAL : this.pageForWriteTry(object, pgoff)
+  hasStored(object: FileObject, pgoff: number): boolean {
+    return pgoff * PAGE_SIZE < this.#store.storedFile(vnodeOf(object)).storedBytes
   }
-  *get(object: MemoryObject, pgoff: number, _access: Access): Sleep<OrErr<Pfn>> {
-    const pfn = yield* this.#bring(object, pgoff, true)
-    if (isErr(pfn) || pgoff * PAGE_SIZE < object.sizeBytes) return pfn
-    dropFilePages(this.#files, object, pgoff, pgoff + 1, false)
-    return EINVAL
+  getTry(object: FileObject, pgoff: number, _access: Access): Pfn | WouldSleep | Err {
+    if (pgoff * PAGE_SIZE >= object.sizeBytes) return EINVAL
+    const page = usablePage(this.#files, object, pgoff)
+    if (page >= 0) return page as Pfn
+    if (object.pageAt(pgoff) >= 0 || this.hasStored(object, pgoff)) return WouldSleep
+    return addZeroPageTry(this.#files, object, pgoff, false)
   }
-  pageForWriteTry(object: MemoryObject, pgoff: number): Pfn | WouldSleep | Err {
-    const pfn = object.pageAt(pgoff)
-    if (pfn >= 0) return pfn as Pfn
-    return this.#isStored(object, pgoff) ? WouldSleep : addZeroPageTry(this.#files, object, pgoff)
+  *get(object: FileObject, pgoff: number, _access: Access): Sleep<OrErr<Pfn>> {
+    const fault = {
+      object,
+      ra: (object.faultReadahead ??= newReadaheadState(object)),
+      pgoff,
+      flags: 0,
+      isRandom: false,
+      isSequential: false,
+      releaseMapLock: null,
+      page: null,
+    }
+    const result = yield* filemapFault(this.#cache, fault)
+    if ((result & VM_FAULT_LOCKED) === 0) {
+      if ((result & VM_FAULT_OOM) !== 0) return ENOMEM
+      if (pgoff * PAGE_SIZE < object.sizeBytes) return EIO
+      dropFilePages(this.#files, object, pgoff, pgoff + 1, false)
+      return EINVAL
+    }
+    const page = fault.page! as Pfn
+    unlockPage(this.#cache, page)
+    putCachePage(this.#cache, page)
+    return page
   }
-  *pageForWrite(object: MemoryObject, pgoff: number): Sleep<OrErr<Pfn>> {
-    return yield* this.#bring(object, pgoff, false)
+  replacePage(object: FileObject, old: Pfn, fresh: Pfn): boolean {
+    if (this.#cache.has(this.#cache.frames.frameOf(old), PG_writeback)) this.finishNow(object)
+    return replaceFilePage(this.#files, old, fresh)
   }
-  pageDirtied(object: MemoryObject, pgoff: number, pfn: Pfn): void {
-    markFilePageDirty(this.#files, object, pgoff, pfn)
+  pageDirtied(_object: MemoryObject, _pgoff: number, pfn: Pfn): void {
+    setPageDirty(this.#cache, pfn)
   }
-  *put(object: MemoryObject, lo: number, hi: number, flags: number): Sleep<OrErr<0>> {
+  *put(object: FileObject, lo: number, hi: number, flags: number): Sleep<OrErr<0>> {
     const isAll = (flags & PGO_ALLPAGES) !== 0
     const from = isAll ? 0 : lo
     const to = isAll ? Infinity : hi
     let result: OrErr<0> = 0
     if ((flags & PGO_CLEANIT) !== 0) {
-      result = (flags & PGO_SYNCIO) !== 0 ? yield* this.sync(object, from, to) : this.writeNow(object, from, to, null)
+      if ((flags & PGO_SYNCIO) !== 0) result = yield* this.sync(object, from, to)
+      else {
+        const range = byteRange(from, to)
+        result = (yield* filemapFdatawriteRange(this.#cache, object, range.start, range.last, false)) as OrErr<0>
+      }
     }
-    if ((flags & PGO_FREE) !== 0) dropFilePages(this.#files, object, from, to, false)
+    if ((flags & PGO_FREE) !== 0) {
+      const { start, last } = byteRange(from, to)
+      unmapMappingRange(object, from, to, false)
+      yield* truncateInodePagesRange(this.#cache, object, start, last === Infinity ? -1 : last)
+    }
     return result
   }
 
-  /**
-   * Gives dirty pages `[lo, hi)` to the host, at once: what was dirty has been written when it returns, though no time
-   * has passed. Translations of the pages go, so that the next store through a mapping is heard of.
-   *
-   * @param sizes  takes the bytes of each request, for whoever waits for them
-   */
-  writeNow(object: MemoryObject, lo: number, hi: number, sizes: number[] | null): OrErr<0> {
-    const files = this.#files
-    const vnode = vnodeOf(object)
-    const { frameOffset } = this.#memory
-    let result: OrErr<0> = 0
-    for (let at = lo; ;) {
-      const first = object.pages.nextTagged(at, TAG_DIRTY)
-      if (first < 0 || first >= hi) break
-      let end = first + 1
-      while (end < hi && end - first < WRITE_RUN_PAGES && object.pages.hasTag(end, TAG_DIRTY)) end++
-      at = end
-      unmapMappingRange(object, first, end, false)
-      const start = first * PAGE_SIZE
-      const bytes = new Uint8Array(Math.min(end * PAGE_SIZE, object.sizeBytes) - start)
-      for (let i = first; i < end; i++) {
-        const from = frameOffset(object.pageAt(i))
-        const inRun = (i - first) * PAGE_SIZE
-        bytes.set(this.#memory.u8.subarray(from, from + Math.min(PAGE_SIZE, bytes.length - inRun)), inRun)
-        markFilePageClean(files, object, i)
-      }
-      sizes?.push(bytes.length)
-      const host = this.#store.hostFile(vnode, true)
-      const written = isErr(host) ? host : host.write(bytes, start)
-      const stored = this.#store.storedFile(vnode)
-      stored.needsSync = true
-      if (isErr(written)) {
-        vnode.writeErrors++
-        vnode.writeError = written
-        result = written
-      } else stored.storedBytes = Math.max(stored.storedBytes, start + bytes.length)
-    }
-    return result
-  }
-  /** The same, waiting as long as the device takes. */
-  *write(object: MemoryObject, lo: number, hi: number): Sleep<OrErr<0>> {
-    const sizes: number[] = []
-    const written = this.writeNow(object, lo, hi, sizes)
-    let answer = 0
-    for (const bytes of sizes) answer = this.#time.answerAt(bytes)
-    if (sizes.length > 0) yield* sleepUntil(answer)
-    return written
+  /** Gives dirty pages `[lo, hi)` to the host and waits as long as the device takes. */
+  *write(object: FileObject, lo: number, hi: number): Sleep<OrErr<0>> {
+    const { start, last } = byteRange(lo, hi)
+    return (yield* filemapWriteAndWaitRange(this.#cache, object, start, last)) as OrErr<0>
   }
   /** The same, and the host has it on its medium when it returns. */
-  *sync(object: MemoryObject, lo: number, hi: number): Sleep<OrErr<0>> {
+  *sync(object: FileObject, lo: number, hi: number): Sleep<OrErr<0>> {
     const vnode = vnodeOf(object)
     const written = yield* this.write(object, lo, hi)
     if (!this.#store.storedFile(vnode).needsSync) return written
@@ -188,86 +214,184 @@ export class HostPager implements FilePager {
     const durable = this.#store.makeDurable(vnode)
     return isErr(written) ? written : durable
   }
+  /**
+   * Gives every dirty page to the host, without waiting for the device. Nobody uses the file any more, so that no dirty
+   * page is locked.
+   */
+  writeNow(object: FileObject): void {
+    const { pages } = object
+    const run = new Run()
+    for (let i = pages.nextTagged(0, TAG_DIRTY); i >= 0; i = pages.nextTagged(i + 1, TAG_DIRTY)) {
+      const page = object.pageAt(i) as Pfn
+      if (this.#cache.has(this.#cache.frames.frameOf(page), PG_writeback)) this.finishNow(object)
+      kassert(trylockPage(this.#cache, page), 'a dirty page of a file that nobody uses is not locked')
+      if (clearPageDirtyForIo(this.#cache, page)) {
+        if (!run.fits(i)) this.#submitWrite(object, run.take())
+        setPageWriteback(this.#cache, page)
+        run.add(page, i)
+      } else pages.clearTag(i, TAG_DIRTY)
+      unlockPage(this.#cache, page)
+    }
+    this.#submitWrite(object, run.take())
+  }
+  /** Whatever the device still owes for this file, it answers now: reads with nothing, writes with their end. */
+  finishNow(object: FileObject): void {
+    const { requests } = this.#store.storedFile(vnodeOf(object))
+    for (const request of requests) {
+      requests.delete(request)
+      request.cancel()
+      for (const page of request.pages)
+        if (request.isRead) unlockPage(this.#cache, page)
+        else endPageWriteback(this.#cache, page)
+    }
+  }
 
-  get #memory(): { readonly u8: Uint8Array; frameOffset: (pfn: number) => number } {
-    const { memory } = this.#files.machine
-    return { u8: memory.u8, frameOffset: (pfn) => memory.frameOffset(pfn) }
-  }
-  #isStored(object: MemoryObject, pgoff: number): boolean {
-    return pgoff * PAGE_SIZE < this.#store.storedFile(vnodeOf(object)).storedBytes
-  }
-  /** The page, read if it is not there. After every sleep everything is looked at again. */
-  *#bring(object: MemoryObject, pgoff: number, endsAtSize: boolean): Sleep<OrErr<Pfn>> {
-    for (;;) {
-      if (endsAtSize && pgoff * PAGE_SIZE >= object.sizeBytes) return EINVAL
-      const present = object.pageAt(pgoff)
-      if (present >= 0) return present as Pfn
-      if (!this.#isStored(object, pgoff)) {
-        const fresh = yield* addZeroPage(this.#files, object, pgoff)
-        return fresh
-      }
-      const failed = yield* this.#readWindow(object, pgoff)
-      if (failed !== 0) return failed
-    }
-  }
-  // One request for all absent pages of the window.
-  //   1. somebody reads it already? wait for that
-  //   2. wait as long as the device takes
-  //   3. frames: one for the page asked for, others only if they are free at once
-  //   4. read, and enter the pages that are still absent
-  *#readWindow(object: MemoryObject, pgoff: number): Sleep<0 | Err> {
-    const vnode = vnodeOf(object)
-    const stored = this.#store.storedFile(vnode)
-    const lo = pgoff - (pgoff % this.#windowPages)
-    const underway = stored.reads.get(lo)
-    if (underway !== undefined) {
-      yield* sleepOn(underway)
-      return 0
-    }
-    const queue = new WaitQueue(`read ${vnode.id}`)
-    stored.reads.set(lo, queue)
-    try {
-      const hi = Math.min(lo + this.#windowPages, Math.ceil(stored.storedBytes / PAGE_SIZE))
-      yield* sleepUntil(this.#time.answerAt(this.#absent(object, lo, hi).length * PAGE_SIZE))
-      const wanted = yield* allocPages(this.#files.phys, GFP_HIGHUSER_MOVABLE, 0)
-      if (isErr(wanted)) return wanted
-      return this.#fill(object, lo, pgoff, wanted)
-    } finally {
-      stored.reads.delete(lo)
-      queue.wakeAll()
-    }
-  }
-  #absent(object: MemoryObject, lo: number, hi: number): number[] {
-    const absent: number[] = []
-    for (let i = lo; i < hi; i++) if (object.pageAt(i) < 0) absent.push(i)
-    return absent
-  }
-  #fill(object: MemoryObject, lo: number, pgoff: number, wanted: Pfn): 0 | Err {
-    const files = this.#files
-    const vnode = vnodeOf(object)
-    const end = Math.min(this.#store.storedFile(vnode).storedBytes, object.sizeBytes)
-    const absent = this.#absent(object, lo, Math.min(lo + this.#windowPages, Math.ceil(end / PAGE_SIZE)))
-    if (!absent.includes(pgoff)) {
-      putPage(files.phys, wanted)
-      return 0
-    }
-    const first = absent[0]!
-    const bytes = new Uint8Array(Math.min((absent.at(-1)! + 1) * PAGE_SIZE, end) - first * PAGE_SIZE)
-    const host = this.#store.hostFile(vnode, false)
-    const got = isErr(host) ? host : host.read(bytes, first * PAGE_SIZE)
-    if (isErr(got)) {
-      putPage(files.phys, wanted)
-      return got
-    }
-    for (const i of absent) {
-      const pfn = i === pgoff ? wanted : allocPagesTry(files.phys, GFP_HIGHUSER_MOVABLE, 0)
-      if (pfn === WouldSleep || isErr(pfn)) continue
-      const to = files.machine.memory.frameOffset(pfn)
-      const part = bytes.subarray((i - first) * PAGE_SIZE, (i - first + 1) * PAGE_SIZE)
-      files.machine.memory.u8.set(part, to)
-      files.machine.memory.u8.fill(0, to + part.length, to + PAGE_SIZE)
-      addFilePage(files, object, i, pfn)
-    }
+  // oxlint-disable-next-line require-yield
+  *#readPage(object: FileObject, page: Pfn): Sleep<number> {
+    if (!this.#fillHole(object, page)) this.#submitRead(object, [page])
     return 0
   }
+  *#readPages(object: FileObject, pages: number[]): Sleep<void> {
+    const { frames } = this.#cache
+    const run = new Run()
+    const pager = this
+    // oxlint-disable-next-line require-yield
+    yield* readCachePages(this.#cache, object, pages, function* (page) {
+      if (pager.#fillHole(object, page)) return 0
+      const index = frames.pgoff[frames.frameOf(page)]!
+      if (!run.fits(index)) pager.#submitRead(object, run.take())
+      run.add(page, index)
+      return 0
+    })
+    this.#submitRead(object, run.take())
+  }
+  // oxlint-disable-next-line require-yield
+  *#writePage(object: FileObject, page: Pfn): Sleep<number> {
+    setPageWriteback(this.#cache, page)
+    unlockPage(this.#cache, page)
+    this.#submitWrite(object, [page])
+    return 0
+  }
+  *#writePages(object: FileObject, wbc: WritebackControl): Sleep<number> {
+    const { frames } = this.#cache
+    const run = new Run()
+    const pager = this
+    const vnode = vnodeHold(vnodeOf(object))
+    try {
+      // oxlint-disable-next-line require-yield
+      return yield* writeCachePages(this.#cache, object, wbc, function* (page) {
+        const index = frames.pgoff[frames.frameOf(page)]!
+        if (!run.fits(index)) pager.#submitWrite(object, run.take())
+        setPageWriteback(pager.#cache, page)
+        unlockPage(pager.#cache, page)
+        run.add(page, index)
+        return 0
+      })
+    } finally {
+      this.#submitWrite(object, run.take())
+      vnodeRelease(vnode)
+    }
+  }
+
+  /** A locked page that the store knows nothing of is zeros, at once. */
+  #fillHole(object: FileObject, page: Pfn): boolean {
+    const { frames } = this.#cache
+    const f = frames.frameOf(page)
+    if (this.hasStored(object, frames.pgoff[f]!)) return false
+    zeroBytes(this.#cache, page, 0, PAGE_SIZE)
+    frames.flags[f]! |= PG_uptodate
+    unlockPage(this.#cache, page)
+    return true
+  }
+  #submitRead(object: FileObject, pages: readonly Pfn[]): void {
+    if (pages.length === 0) return
+    this.#submit(object, true, pages, pages.length * PAGE_SIZE, () => this.#finishRead(object, pages))
+  }
+  #finishRead(object: FileObject, pages: readonly Pfn[]): void {
+    const { frames } = this.#cache
+    const { memory } = this.#files.machine
+    const vnode = vnodeOf(object)
+    const start = frames.pgoff[frames.frameOf(pages[0]!)]! * PAGE_SIZE
+    const end = Math.min(this.#store.storedFile(vnode).storedBytes, object.sizeBytes, start + pages.length * PAGE_SIZE)
+    const bytes = new Uint8Array(Math.max(0, end - start))
+    const host = this.#store.hostFile(vnode, false)
+    const got = isErr(host) ? host : host.read(bytes, start)
+    pages.forEach((page, i) => {
+      const f = frames.frameOf(page)
+      if (isErr(got)) frames.flags[f]! |= PG_error
+      else {
+        const to = memory.frameOffset(page)
+        const part = bytes.subarray(i * PAGE_SIZE, (i + 1) * PAGE_SIZE)
+        memory.u8.set(part, to)
+        memory.u8.fill(0, to + part.length, to + PAGE_SIZE)
+        frames.flags[f]! |= PG_uptodate
+      }
+      unlockPage(this.#cache, page)
+    })
+  }
+  /** The host has the bytes when this returns; the program hears of it when the device answers. */
+  #submitWrite(object: FileObject, pages: readonly Pfn[]): void {
+    if (pages.length === 0) return
+    const { frames } = this.#cache
+    const { memory } = this.#files.machine
+    const vnode = vnodeOf(object)
+    const start = frames.pgoff[frames.frameOf(pages[0]!)]! * PAGE_SIZE
+    // The file may have become shorter since the page was dirtied.
+    const length = Math.max(0, Math.min(start + pages.length * PAGE_SIZE, object.sizeBytes) - start)
+    const bytes = new Uint8Array(length)
+    for (let done = 0; done < length; done += PAGE_SIZE) {
+      const from = memory.frameOffset(pages[done / PAGE_SIZE]!)
+      bytes.set(memory.u8.subarray(from, from + Math.min(PAGE_SIZE, length - done)), done)
+    }
+    if (length > 0) {
+      const host = this.#store.hostFile(vnode, true)
+      const written = isErr(host) ? host : host.write(bytes, start)
+      const stored = this.#store.storedFile(vnode)
+      stored.needsSync = true
+      if (isErr(written)) {
+        vnode.writeErrors++
+        vnode.writeError = written
+        mappingSetError(object, written)
+        for (const page of pages) frames.flags[frames.frameOf(page)]! |= PG_error
+      } else stored.storedBytes = Math.max(stored.storedBytes, start + length)
+    }
+    this.#submit(object, false, pages, length, () => {
+      for (const page of pages) endPageWriteback(this.#cache, page)
+    })
+  }
+  #submit(object: FileObject, isRead: boolean, pages: readonly Pfn[], bytes: number, answered: () => void): void {
+    const { requests } = this.#store.storedFile(vnodeOf(object))
+    const request: StoreRequest = {
+      isRead,
+      pages,
+      cancel: this.#files.machine.clock.at(this.#time.answerAt(bytes), () => {
+        requests.delete(request)
+        answered()
+      }),
+    }
+    requests.add(request)
+  }
+}
+
+/** Pages in a row, on their way into one request. */
+class Run {
+  #pages: Pfn[] = []
+  #next = -1
+  fits(index: number): boolean {
+    return this.#pages.length === 0 || (index === this.#next && this.#pages.length < WRITE_RUN_PAGES)
+  }
+  add(page: Pfn, index: number): void {
+    this.#pages.push(page)
+    this.#next = index + 1
+  }
+  take(): readonly Pfn[] {
+    const pages = this.#pages
+    this.#pages = []
+    return pages
+  }
+}
+
+/** The bytes of pages `[lo, hi)`, last one included. */
+function byteRange(lo: number, hi: number): { start: number; last: number } {
+  return { start: lo * PAGE_SIZE, last: hi === Infinity ? Infinity : hi * PAGE_SIZE - 1 }
 }

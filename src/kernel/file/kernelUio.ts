@@ -32,6 +32,9 @@ export class KernelUio implements Uio {
     this.resid -= step
     return step
   }
+  unmove(bytes: number): void {
+    this.resid += bytes
+  }
   *faultIn(): Sleep<OrErr<0>> {
     return 0
   }

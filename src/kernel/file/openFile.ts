@@ -1,6 +1,7 @@
 // Open file descriptions: what a descriptor names.
 
 import { EBADF, kassert, type Err, type OrErr, type Sleep, type WaitQueue, type WouldSleep } from '../../base/index.ts'
+import { newReadaheadState, type ReadaheadState } from '../pagecache/index.ts'
 import { O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY, POLLIN, POLLOUT } from './constants.ts'
 import type { Files } from './files.ts'
 import { pathOf } from './path.ts'
@@ -44,6 +45,8 @@ export class OpenFile {
   text: Uint8Array | null
   /** Which write error of the vnode this open file has reported already (`Vnode.writeErrors`). */
   writeErrorsSeen: number
+  /** What it remembers of its reads; null for what has no page cache. */
+  readonly ra: ReadaheadState | null
   /** Distinguishes two opens of one file, in order of opening. */
   readonly serial: number
 
@@ -57,6 +60,7 @@ export class OpenFile {
     this.listing = null
     this.text = null
     this.writeErrorsSeen = vnode.writeErrors
+    this.ra = vnode.object === null ? null : newReadaheadState(vnode.object)
     this.serial = nextSerial++
     if (this.isWritable) vnode.writers++
   }

@@ -24,7 +24,7 @@ export interface Stat {
 /** @manual stat(2) */
 export function statVnode(vnode: Vnode): Stat {
   const { object } = vnode
-  const stored = object === null ? 0 : object.pager.absentIsZero ? object.pages.size * PAGE_SIZE : object.sizeBytes
+  const stored = object === null ? 0 : object.pager.absentIsZero ? object.nrPages * PAGE_SIZE : object.sizeBytes
   return {
     device: vnode.fs.device,
     inode: vnode.id,

@@ -14,6 +14,8 @@ export interface Uio {
   moveTo(memOffset: number, bytes: number): number
   /** Copies up to `bytes` from the user to machine memory at `memOffset`; returns the bytes moved. */
   moveFrom(memOffset: number, bytes: number): number
+  /** Takes back the last `bytes` bytes moved: they are to be moved again. */
+  unmove(bytes: number): void
   /**
    * Makes the user's next byte resident, readable (`isStore` false) or writable. 0, or EFAULT if it never can be.
    * May sleep.

@@ -37,6 +37,11 @@ export interface PagerOps {
    * `flags` are the access and PMAP_… bits for pmapEnter.
    */
   fault?(object: MemoryObject, entry: ObjectMapping, va: number, flags: number): 0 | WouldSleep | Err
+  /**
+   * A copy takes the place of a page on loan, which is not mapped any more; takes over the caller's reference to the
+   * copy. False: not now. Absent: pages have no state but their slot.
+   */
+  replacePage?(object: MemoryObject, old: Pfn, fresh: Pfn): boolean
   /** A page became dirty through a mapping. */
   pageDirtied(object: MemoryObject, pgoff: number, pfn: Pfn): void
   /** True if a clean page must fault on its first store so that the pager hears of it (write-notify). */

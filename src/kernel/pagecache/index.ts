@@ -52,14 +52,20 @@ export {
   addToPageCacheLruTry,
 } from './addToPageCache.ts'
 export { deleteFromPageCache } from './deleteFromPageCache.ts'
-export { replacePageCachePage } from './replacePageCachePage.ts'
+export { replacePageCachePage, replacePageCachePageTry } from './replacePageCachePage.ts'
 export { migrateCachePage } from './migrateCachePage.ts'
 export { removeMapping } from './removeMapping.ts'
 export { reclaimCleanPage } from './reclaimCleanPage.ts'
 export { tryToReleasePage } from './tryToReleasePage.ts'
 export { readCachePages, type PageFiller } from './readCachePages.ts'
 // Truncation and invalidation
-export { truncateInodePages, truncateInodePagesFinal, truncateInodePagesRange, zeroBytes } from './truncate.ts'
+export {
+  dropIdlePages,
+  truncateInodePages,
+  truncateInodePagesFinal,
+  truncateInodePagesRange,
+  zeroBytes,
+} from './truncate.ts'
 export { truncatePagecache, truncatePagecacheRange, truncateSetsize } from './truncatePagecache.ts'
 export { pagecacheIsizeExtended } from './pagecacheIsizeExtended.ts'
 export { invalidateInodePages2, invalidateInodePages2Range, invalidateMappingPages } from './invalidate.ts'
@@ -106,6 +112,7 @@ export {
   putCachePage,
   putColdCachePage,
   rotateReclaimablePage,
+  strayPages,
 } from './lru.ts'
 export { workingsetEviction, workingsetRefault } from './workingSet.ts'
 export { verifyPageCache } from './verify.ts'

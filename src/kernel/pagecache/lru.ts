@@ -58,6 +58,7 @@ export class Lru {
       for (let i = 1; i < NR_LRU_LISTS; i++) phys.frames.newList()
       this.#firstList[zone.slot] = first
     }
+    phys.releaseLru = (f) => releaseLru(phys, f)
     this.cpus = phys.machine.cpus.map(() => new CpuBatches())
   }
   /** The name of a list, for `Frames.listPfns` and the like. */
@@ -68,7 +69,9 @@ export class Lru {
 
 /** Which list a page on a list is on. */
 export function pageLru(cache: PageCache, f: number): number {
-  const flags = cache.frames.flags[f]!
+  return lruOf(cache.frames.flags[f]!)
+}
+function lruOf(flags: number): number {
   if ((flags & PG_unevictable) !== 0) return LRU_UNEVICTABLE
   return ((flags & PG_swapbacked) === 0 ? LRU_INACTIVE_FILE : 0) + ((flags & PG_active) === 0 ? 0 : 1)
 }
@@ -81,8 +84,11 @@ function enlist(cache: PageCache, f: number, atTail: boolean): void {
   cache.count(f, NR_INACTIVE_ANON + lru, 1)
 }
 function unlist(cache: PageCache, f: number): void {
-  cache.count(f, NR_INACTIVE_ANON + pageLru(cache, f), -1)
-  cache.frames.unlink(f)
+  unlistFrame(cache.phys, f)
+}
+function unlistFrame(phys: Phys, f: number): void {
+  phys.zoneOf(f).stat[NR_INACTIVE_ANON + lruOf(phys.frames.flags[f]!)]!--
+  phys.frames.unlink(f)
 }
 
 // A batch is drained when a page comes that finds it full (add), or when it has become full (the others).
@@ -232,18 +238,29 @@ export function putbackLruPage(cache: PageCache, pfn: Pfn): void {
 /** Drops a reference to a page that may be on a list; the last one takes it off and frees it. */
 export function putCachePage(cache: PageCache, pfn: Pfn): void {
   const f = cache.frames.frameOf(pfn)
-  if (cache.frames.refcount[f] === 1) takeOffLru(cache, f)
+  if (cache.frames.refcount[f] === 1) releaseLru(cache.phys, f)
   putPage(cache.phys, pfn)
 }
+/** How many frames nothing but batches keeps: their object has given them up. */
+export function strayPages({ frames, lru }: PageCache): number {
+  const kept = new Map<number, number>()
+  for (const { add, activate, deactivate, rotate } of lru.cpus)
+    for (const batch of [add, activate, deactivate, rotate])
+      for (let i = 0; i < batch.count; i++) kept.set(batch.frames[i]!, (kept.get(batch.frames[i]!) ?? 0) + 1)
+  let stray = 0
+  for (const [f, references] of kept) if (frames.refcount[f] === references) stray++
+  return stray
+}
 /** Takes a page off its list for good: it is about to be freed. */
-function takeOffLru(cache: PageCache, f: number): void {
-  if (cache.has(f, PG_lru)) unlist(cache, f)
-  cache.frames.flags[f] &= ~(PG_lru | PG_active | PG_unevictable)
+function releaseLru(phys: Phys, f: number): void {
+  const { flags } = phys.frames
+  if ((flags[f]! & PG_lru) !== 0) unlistFrame(phys, f)
+  flags[f]! &= ~(PG_lru | PG_active | PG_unevictable)
 }
 /** The same for a page whose contents nobody will want: it is used again last. */
 export function putColdCachePage(cache: PageCache, pfn: Pfn): void {
   const f = cache.frames.frameOf(pfn)
-  if (cache.frames.refcount[f] === 1) takeOffLru(cache, f)
+  if (cache.frames.refcount[f] === 1) releaseLru(cache.phys, f)
   freeColdPage(cache.phys, pfn)
 }
 /** Takes a reference. */

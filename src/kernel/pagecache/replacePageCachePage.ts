@@ -17,6 +17,11 @@ import type { PageCache } from './pageCache.ts'
  */
 // oxlint-disable-next-line require-yield
 export function* replacePageCachePage(cache: PageCache, old: Pfn, fresh: Pfn, _gfp: number): Sleep<0 | Err> {
+  return replacePageCachePageTry(cache, old, fresh)
+}
+
+/** The same as a plain function. */
+export function replacePageCachePageTry(cache: PageCache, old: Pfn, fresh: Pfn): 0 | Err {
   const { frames } = cache
   const f = frames.frameOf(fresh)
   assertPage(cache, cache.has(f, PG_locked), 'a page is locked when it enters an object', f)

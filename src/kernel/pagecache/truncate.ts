@@ -39,7 +39,7 @@ export function* truncateInodePagesRange(
   // 1. what can be had without waiting  2. the edges  3. the rest, waiting, until nothing is left
   const start = Math.ceil(lstart / PAGE_SIZE)
   const end = lend === -1 ? PGOFF_MAX : Math.floor((lend + 1) / PAGE_SIZE)
-  dropWhatIsIdle(cache, object, start, end)
+  dropIdlePages(cache, object, start, end)
 
   const from = lstart & PAGE_MASK
   let to = (lend + 1) & PAGE_MASK
@@ -92,8 +92,12 @@ export class EntryBatch {
   }
 }
 
-/** Pass 1: never waits. */
-function dropWhatIsIdle(cache: PageCache, object: FileObject, start: number, end: number): void {
+/**
+ * Removes what nobody works on of pages [start, end): pages that are not locked and not being written, and shadows.
+ *
+ * @locks  tries page locks; never waits
+ */
+export function dropIdlePages(cache: PageCache, object: FileObject, start: number, end: number): void {
   const batch = new EntryBatch()
   for (let index = start; index < end && batch.look(cache, object, index, end - 1); index++) {
     for (let i = 0; i < batch.count; i++) {

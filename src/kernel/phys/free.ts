@@ -9,6 +9,7 @@ import {
   pageFlagsText,
   PG_anon,
   PG_head,
+  PG_lru,
   PG_queued,
   PG_reserved,
   PG_tail,
@@ -55,7 +56,9 @@ export function getPage(phys: Phys, pfn: Pfn | number): void {
 /** Drops one reference; the last one frees the page, a compound page with all its tails. */
 export function putPage(phys: Phys, pfn: Pfn | number): void {
   const f = compoundHead(phys, phys.frames.frameOf(pfn))
-  if (dropReference(phys, f)) freeBlock(phys, f, compoundOrder(phys, f), false)
+  if (!dropReference(phys, f)) return
+  if ((phys.frames.flags[f]! & PG_lru) !== 0) phys.releaseLru?.(f)
+  freeBlock(phys, f, compoundOrder(phys, f), false)
 }
 
 /** The frame that holds a compound page's state; any other frame holds its own. */

@@ -117,6 +117,8 @@ export class Phys {
   pageblockBits = new Uint32Array(0)
 
   reclaimer: Reclaimer | null = null
+  /** Takes a page of a file off its list when its last reference goes, bound by the page cache. */
+  releaseLru: ((f: number) => void) | null = null
   /** Paging queues of the page-replacement policy, bound with the reclaimer; null: pages are on none. */
   queues: PageQueues | null = null
   /** Each answers how many pages of a range a balloon holds: those do not hinder isolation. */

@@ -32,6 +32,15 @@ export class UserUio implements Uio {
   moveFrom(memOffset: number, bytes: number): number {
     return this.#move(memOffset, bytes, READ)
   }
+  unmove(bytes: number): void {
+    this.resid += bytes
+    for (let left = bytes; left > 0;) {
+      if (this.#done === 0) this.#done = this.#vecs[--this.#vec]!.length
+      const step = Math.min(left, this.#done)
+      this.#done -= step
+      left -= step
+    }
+  }
   *faultIn(isStore: boolean): Sleep<OrErr<0>> {
     if (this.resid === 0) return 0
     return yield* userFaultIn(this.#space, this.#next(), isStore ? WRITE : READ)
