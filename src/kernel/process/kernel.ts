@@ -7,6 +7,7 @@ import type { Personality, Vm, VmSpace } from '../map/index.ts'
 import type { MemoryObject } from '../object/index.ts'
 import type { Phys } from '../phys/index.ts'
 import type { Pmaps } from '../pmap/index.ts'
+import type { Segments } from '../sysv/index.ts'
 import type { FutexTable } from './futex.ts'
 import type { Thread } from './process.ts'
 import type { ProcessTable } from './processTable.ts'
@@ -40,6 +41,8 @@ export interface KernelInit {
   readonly pmaps: Pmaps
   readonly vm: Vm
   readonly files: Files
+  /** System V shared memory. */
+  readonly segments: Segments
   readonly personality: Personality
   readonly scheduler: SchedulerUpcalls
   readonly processes: ProcessTable

@@ -17,6 +17,7 @@ import { processVmReadv, processVmWritev } from './processVm.ts'
 import * as rw from './readWrite.ts'
 import { getrlimit, getrusage, prlimit64, setrlimit } from './resources.ts'
 import * as scheduling from './scheduling.ts'
+import * as shm from './shm.ts'
 import * as signals from './signalCalls.ts'
 import { fstat, fstatfs, newfstatat, statfs, statx } from './stat.ts'
 import * as system from './system.ts'
@@ -62,6 +63,7 @@ const ROWS: readonly Row[] = [
   [279, 'memfd_create', memory.memfdCreate], [283, 'membarrier', memory.membarrier], [284, 'mlock2', memory.mlock2],
   [288, 'pkey_mprotect', memory.pkeyMprotect], [462, 'mseal', memory.mseal],
   [270, 'process_vm_readv', processVmReadv], [271, 'process_vm_writev', processVmWritev],
+  [194, 'shmget', shm.shmget], [195, 'shmctl', shm.shmctl], [196, 'shmat', shm.shmat], [197, 'shmdt', shm.shmdt],
   // processes
   [93, 'exit', processes.exit], [94, 'exit_group', processes.exitGroup],
   [95, 'waitid', processes.waitid, AGAIN], [96, 'set_tid_address', processes.setTidAddress],
