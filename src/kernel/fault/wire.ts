@@ -1,6 +1,7 @@
 import { EFAULT, EINVAL, ENOMEM, type Err, isErr, kassert, PAGE_SIZE, type Pfn, type Sleep } from '../../base/index.ts'
 import {
   amapCopy,
+  assertPages,
   MCL_CURRENT,
   MCL_FUTURE,
   pageOf,
@@ -70,6 +71,7 @@ export function* uvmMapPageable(
   newPageable: boolean,
   lockflags: number,
 ): Sleep<0 | Err> {
+  assertPages(start, end)
   kassert(map.isPageable, 'only a pageable map has its pages wired and unwired')
   const owner = (lockflags & UVM_LK_ENTER) !== 0 ? map.lock.writer : {}
   kassert(owner !== null, 'UVM_LK_ENTER means that the caller holds the write lock')

@@ -1,4 +1,5 @@
 import type { VmMapEntry } from './entry.ts'
+import { samePolicy } from './policy.ts'
 
 /**
  * Linux's anon group (specification 1.2): made at the first write fault in private memory, taken over from an adjacent
@@ -23,6 +24,7 @@ function mayShare(left: VmMapEntry, right: VmMapEntry, asking: VmMapEntry): bool
     left.isCow &&
     right.isCow &&
     left.vmFlags === right.vmFlags &&
+    samePolicy(left.policy, right.policy) &&
     (left.object === null
       ? left.anonPgoff + left.pageCount === right.anonPgoff
       : left.offset + left.pageCount === right.offset)

@@ -3,6 +3,8 @@
 import { PAGE_SIZE } from '../../base/index.ts'
 import type { Amap } from '../anon/index.ts'
 import type { MemoryObject, ObjectMapping } from '../object/index.ts'
+import type { FaultListener } from './faultListener.ts'
+import type { MemoryPolicy } from './policy.ts'
 import type { VmMap } from './vmMap.ts'
 
 export const VM_INHERIT_SHARE = 0
@@ -16,8 +18,7 @@ export const UVM_ADV_SEQUENTIAL = 2
 
 // Linux's VM_* bits that an entry cannot derive from its other fields. Two entries merge only if all are equal.
 //
-//   bit   13        12          11        10 … 0
-//   [ uffd… ] [ droppable ] [ sealed ] [ one bit each, named as in smaps' VmFlags ]
+// One bit each, named as in smaps' VmFlags:
 export const VM_SHARED = 1 << 0 //     sh: stores reach the object
 export const VM_MAYSHARE = 1 << 1 //   ms: mapped with MAP_SHARED
 export const VM_GROWSDOWN = 1 << 2 //  gd
@@ -39,6 +40,10 @@ export const VM_MAYGUARD = 1 << 17 //  gu: ignored when comparing for a merge
 export const VM_PFNMAP = 1 << 18 //    pf
 export const VM_DROPPABLE = 1 << 19 // dp
 export const VM_IO = 1 << 20 //        io
+export const VM_UFFD_MISSING = 1 << 21 // um
+export const VM_UFFD_WP = 1 << 22 //   uw
+export const VM_UFFD_MINOR = 1 << 23 // ui
+export const VM_UFFD = VM_UFFD_MISSING | VM_UFFD_WP | VM_UFFD_MINOR
 
 /** The open file that an entry came from, compared by identity: two opens of one file never merge. */
 export interface MappedFile {
@@ -78,6 +83,10 @@ export interface EntryAttributes {
   isQuantum?: boolean
   /** Private memory: start / PAGE at creation, kept across moves once faulted. */
   anonPgoff: number
+  /** null, or left out: the process's own. */
+  policy?: MemoryPolicy | null
+  /** Who is told of faults; with it, VM_UFFD bits say of which. */
+  listener?: FaultListener | null
 }
 
 export class VmMapEntry implements ObjectMapping {
@@ -96,6 +105,8 @@ export class VmMapEntry implements ObjectMapping {
   inheritance: number
   advice: number
   vmFlags: number
+  policy: MemoryPolicy | null
+  listener: FaultListener | null
   wiredCount = 0
   amap: Amap | null = null
   amapSlot = 0
@@ -131,6 +142,8 @@ export class VmMapEntry implements ObjectMapping {
     this.advice = a.advice
     this.vmFlags = a.vmFlags
     this.anonPgoff = a.anonPgoff
+    this.policy = a.policy ?? null
+    this.listener = a.listener ?? null
   }
 
   get pageCount(): number {

@@ -13,7 +13,7 @@ import {
 } from '../../base/index.ts'
 import { amapMoveRange } from '../anon/index.ts'
 import { pmapMove, pmapUpdate } from '../pmap/index.ts'
-import { VM_DONTEXPAND, VM_LOCKED, VM_LOCKONFAULT, VM_PFNMAP, VM_SEALED, type VmMapEntry } from './entry.ts'
+import { VM_DONTEXPAND, VM_LOCKED, VM_LOCKONFAULT, VM_PFNMAP, VM_SEALED, VM_UFFD, type VmMapEntry } from './entry.ts'
 import { findSpace } from './findSpace.ts'
 import { lockedBytes } from './growDown.ts'
 import { dataBytes, isData } from './mmap.ts'
@@ -189,7 +189,8 @@ function move(r: Request, entry: VmMapEntry, s: number, bytes: number, to: numbe
     maxProtection: entry.maxProtection,
     inheritance: entry.inheritance,
     advice: entry.advice,
-    vmFlags: entry.vmFlags,
+    vmFlags: entry.vmFlags & ~VM_UFFD,
+    policy: entry.policy,
     noMerge: entry.noMerge,
     anonPgoff: isUntouched ? to / PAGE_SIZE : entry.anonPgoff + (s - entry.start) / PAGE_SIZE,
   })

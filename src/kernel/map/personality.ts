@@ -4,6 +4,7 @@
 import { ENOMEM, type Err } from '../../base/index.ts'
 import { type Amap, UVM_AMAP_LARGE } from '../anon/index.ts'
 import type { VmMapEntry } from './entry.ts'
+import { samePolicy } from './policy.ts'
 
 export interface Personality {
   readonly name: 'linux' | 'netbsd'
@@ -69,6 +70,8 @@ export const linux: Personality = {
     sameBut(left, right) &&
     (left.vmFlags & ~GU) === (right.vmFlags & ~GU) &&
     left.file === right.file &&
+    left.listener === right.listener &&
+    samePolicy(left.policy, right.policy) &&
     (left.object !== null || left.anonPgoff + left.pageCount === right.anonPgoff) &&
     groupsCompatible(left, right),
   forkPtes: 'copy',

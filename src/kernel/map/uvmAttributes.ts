@@ -1,4 +1,5 @@
 import { EINVAL, type Err, type Sleep } from '../../base/index.ts'
+import { assertPages } from './assertPages.ts'
 import { VM_INHERIT_COPY, VM_INHERIT_NONE, VM_INHERIT_SHARE, VM_INHERIT_ZERO, type VmMapEntry } from './entry.ts'
 import { isEntryAdvice } from './uvmFlags.ts'
 import type { VmMap } from './vmMap.ts'
@@ -35,6 +36,8 @@ export function* uvmMapAdvice(map: VmMap, start: number, end: number, advice: nu
 }
 
 function* forEachPart(map: VmMap, start: number, end: number, change: (part: VmMapEntry) => void): Sleep<0> {
+  assertPages(start, end)
+  if (start >= end) return 0
   yield* map.lock.write({})
   const lo = Math.max(start, map.min)
   const hi = Math.min(end, map.max)

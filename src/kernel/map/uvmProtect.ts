@@ -1,5 +1,6 @@
 import { EACCES, ENOMEM, type Err, type Sleep } from '../../base/index.ts'
 import { pmapProtect, pmapUpdate } from '../pmap/index.ts'
+import { assertPages } from './assertPages.ts'
 import type { VmMapEntry } from './entry.ts'
 import type { VmMap } from './vmMap.ts'
 
@@ -16,6 +17,8 @@ import type { VmMap } from './vmMap.ts'
  * @manual uvm_map_protect, uvm_map(9), NetBSD
  */
 export function* uvmMapProtect(map: VmMap, start: number, end: number, prot: number, setMax: boolean): Sleep<0 | Err> {
+  assertPages(start, end)
+  if (start >= end) return 0
   const owner = {}
   yield* map.lock.write(owner)
   const lo = Math.max(start, map.min)

@@ -1,4 +1,5 @@
 import { roundPage, type Sleep, truncPage } from '../../base/index.ts'
+import { assertPages } from './assertPages.ts'
 import { UVM_FLAG_VAONLY } from './uvmFlags.ts'
 import type { VmMap } from './vmMap.ts'
 
@@ -12,6 +13,7 @@ import type { VmMap } from './vmMap.ts'
  * @manual uvm_unmap, uvm_map(9), NetBSD
  */
 export function* uvmUnmap(map: VmMap, start: number, end: number, flags = 0): Sleep<void> {
+  assertPages(start, end)
   yield* map.lock.write({})
   const hasPages = (flags & UVM_FLAG_VAONLY) === 0
   const dead = map.unlinkRange(Math.max(start, map.min), Math.min(end, map.max), hasPages)

@@ -259,6 +259,7 @@ export class VmMap {
    */
   unlinkRange(start: number, end: number, hasPages = true): VmMapEntry[] {
     const dead: VmMapEntry[] = []
+    if (start >= end) return dead
     let entry = this.firstEndingAbove(start)
     if (entry === null || entry.start >= end) return dead
     entry = this.clipStart(entry, start)

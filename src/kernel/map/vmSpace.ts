@@ -27,6 +27,7 @@ import {
   VM_LOCKED,
   VM_LOCKONFAULT,
   VM_MAYGUARD,
+  VM_UFFD,
   VM_WIPEONFORK,
   type VmMapEntry,
 } from './entry.ts'
@@ -238,7 +239,8 @@ function forkEntry(entry: VmMapEntry, child: VmMap): 0 | Err {
     maxProtection: entry.maxProtection,
     inheritance: entry.inheritance,
     advice: entry.advice,
-    vmFlags: entry.vmFlags & ~(VM_LOCKED | VM_LOCKONFAULT),
+    vmFlags: entry.vmFlags & ~(VM_LOCKED | VM_LOCKONFAULT | VM_UFFD),
+    policy: entry.policy,
     noMerge: entry.noMerge,
     anonPgoff: entry.anonPgoff,
   })
