@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { OracleWorld } from './guest.ts'
+import { OracleWorld } from '../../src/oracle/index.ts'
 
 const text = readFileSync(new URL('scenarios.txt', import.meta.url), 'utf8')
 

@@ -1,13 +1,9 @@
-// The other side of the oracle: the same commands (linux/README.md), carried out by system calls on this kernel.
-//
-// The arena is the only free address space, as in the recordings: everything around it is mapped and inaccessible.
+// The commands of the oracle's protocol (test/oracle/linux/README.md), carried out by system calls on this kernel.
 
-import { errName, isErr, MiB, PAGE_SIZE, roundPage, type Err, type Sleep } from '../../src/base/index.ts'
+import { errName, isErr, MiB, PAGE_SIZE, roundPage, type Err } from '../base/index.ts'
 import {
   addSeals,
   createMemfd,
-  createShmemObject,
-  FdTable,
   fileAllocate,
   filePread,
   filePwrite,
@@ -16,54 +12,18 @@ import {
   MFD_ALLOW_SEALING,
   type OpenFile,
   openVnode,
-  ROOT,
-} from '../../src/kernel/file/index.ts'
-import { READ, uvmFault, WRITE } from '../../src/kernel/fault/index.ts'
-import { run } from '../../src/kernel/fault/testWorld.ts'
-import {
-  dataBytes,
-  linux,
-  MAP_ANONYMOUS,
-  MAP_FIXED,
-  MAP_PRIVATE,
-  MAP_SHARED,
-  mincoreRegion,
-  mmapRegion,
-  uvmspaceAlloc,
-  VM_LOCKED,
-  VM_MAYSHARE,
-  type VmMapEntry,
-  type VmSpace,
-} from '../../src/kernel/map/index.ts'
-import type { MemoryObject } from '../../src/kernel/object/index.ts'
-import { pmapActivate, pmapDeactivate } from '../../src/kernel/pmap/index.ts'
-import { countResident, vmFlagCodes } from '../../src/kernel/proc/index.ts'
-import {
-  A0,
-  clone,
-  exitThread,
-  FsContext,
-  type Kernel,
-  Limits,
-  Process,
-  SIGCHLD,
-  SignalActions,
-  Thread,
-} from '../../src/kernel/process/index.ts'
-import { syscallOf } from '../../src/kernel/syscall/index.ts'
-import { boot } from '../../src/system/boot.ts'
-import { checkConfig } from '../../src/system/config.ts'
+} from '../kernel/file/index.ts'
+import { READ, uvmFault, WRITE } from '../kernel/fault/index.ts'
+import { dataBytes, mincoreRegion, VM_LOCKED, VM_MAYSHARE, type VmMapEntry, type VmSpace } from '../kernel/map/index.ts'
+import type { MemoryObject } from '../kernel/object/index.ts'
+import { countResident, vmFlagCodes } from '../kernel/proc/index.ts'
+import { A0, clone, exitThread, SIGCHLD, type Thread } from '../kernel/process/index.ts'
+import { syscallOf } from '../kernel/syscall/index.ts'
 
-const ARENA = 0x100000000000
-const SIZE = 0x2000000
-const HEAP = SIZE / 4
-/** Of the recordings' x86-64. */
-const TASK_SIZE = 0x7ffffffff000
-const SHARED_EDGE = 0x10000
-/** Entries outside the arena in the recordings, and here: they count towards max_map_count. */
-const OTHER_VMAS = 32
-const OUR_OTHERS = 4
-const SLOTS = 32
+import { ARENA, HEAP, SIZE } from './arena.ts'
+import type { OracleWorld } from './world.ts'
+
+/** Numbers of the system calls that commands are named after. */
 const NUMBERS: Record<string, number> = {
   brk: 214,
   munmap: 215,
@@ -78,82 +38,8 @@ const NUMBERS: Record<string, number> = {
   mlock2: 284,
 }
 
-/** One world: a kernel and the processes that the commands make. */
-export class OracleWorld {
-  readonly kernel: Kernel
-  readonly first: Guest
-  #active: VmSpace | null = null
-  /** Files in the order they were made: their names in listings. */
-  readonly files: MemoryObject[] = []
-
-  constructor() {
-    this.kernel = boot(checkConfig({ memory: '256M', cpus: 1 })).kernel
-    this.first = new Guest(
-      this,
-      this.#firstThread(),
-      Array.from({ length: SLOTS }, () => null),
-    )
-  }
-  wait<T>(work: Sleep<T>): T {
-    return run(this.kernel.machine, work)
-  }
-  /** The answer to one command line. */
-  answer(line: string): string {
-    return this.first.answer(line)
-  }
-  use(space: VmSpace): void {
-    if (this.#active === space) return
-    const { machine, pmaps } = this.kernel
-    const cpu = machine.cpus[0]!
-    if (this.#active !== null) pmapDeactivate(pmaps, cpu, this.#active.pmap)
-    pmapActivate(pmaps, cpu, space.pmap)
-    this.#active = space
-  }
-  verify(): void {
-    for (const process of this.kernel.processes.byPid.values()) process.space?.map.verify()
-  }
-
-  #firstThread(): Thread {
-    const { kernel } = this
-    const limits = new Limits()
-    const space = uvmspaceAlloc(kernel.vm, linux, PAGE_SIZE, TASK_SIZE)
-    if (isErr(space)) throw new Error('no memory for the first process')
-    space.limits = limits.forSpace()
-    space.maxMapCount += OUR_OTHERS - OTHER_VMAS
-    const process = new Process(1, null, {
-      exitSignal: SIGCHLD,
-      space,
-      fds: new FdTable(),
-      fs: new FsContext(kernel.files.root, kernel.files.root),
-      who: ROOT,
-      actions: new SignalActions(),
-      limits,
-      startNs: 0,
-    })
-    const thread = new Thread(1, process)
-    kernel.processes.enter(process)
-    kernel.processes.enterThread(thread)
-    kernel.processes.init = process
-    this.#seal(space)
-    space.startBrk = space.brk = ARENA + HEAP
-    return thread
-  }
-  #seal(space: VmSpace): void {
-    const map = (start: number, end: number, isShared: boolean): void => {
-      const object = isShared ? createShmemObject(this.kernel.files, end - start) : null
-      const flags = (isShared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS | MAP_FIXED
-      const length = end - start
-      this.wait(mmapRegion(space, { addr: start, length, prot: 0, flags, object, file: null, pgoff: 0 }))
-    }
-    map(space.map.min, ARENA - SHARED_EDGE, false)
-    map(ARENA - SHARED_EDGE, ARENA, true)
-    map(ARENA + SIZE, ARENA + SIZE + SHARED_EDGE, true)
-    map(ARENA + SIZE + SHARED_EDGE, space.map.max, false)
-  }
-}
-
 /** One process that obeys commands. */
-class Guest {
+export class Guest {
   readonly #world: OracleWorld
   readonly #thread: Thread
   readonly #slots: (OpenFile | null)[]
