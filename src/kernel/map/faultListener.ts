@@ -15,6 +15,4 @@ export interface FaultListener {
    * @returns 0, or EFAULT (SIGBUS) where nobody will see to it
    */
   wait(space: VmSpace, va: number, access: number, kind: number): Sleep<0 | Err>
-  /** The entry's place is going, moving or copied. Answers what the copy or the moved entry is told to. */
-  forked(child: VmSpace): FaultListener | null
 }

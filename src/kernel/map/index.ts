@@ -15,6 +15,8 @@
  */
 export * from './entry.ts'
 export * from './personality.ts'
+export * from './policy.ts'
+export type { FaultListener } from './faultListener.ts'
 export * from './vm.ts'
 export { VmMap } from './vmMap.ts'
 export * from './vmSpace.ts'

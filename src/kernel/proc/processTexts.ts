@@ -1,7 +1,7 @@
 // The texts of /proc/PID that are about one process as a whole.
 
 import { PAGE_SIZE } from '../../base/index.ts'
-import { VM_GROWSDOWN } from '../map/index.ts'
+import { type MemoryPolicy, VM_GROWSDOWN } from '../map/index.ts'
 import {
   A0,
   type Kernel,
@@ -211,6 +211,34 @@ export function syscallText(process: Process): string {
   return `${thread.syscall} ${arguments_.join(' ')} ${hex(thread.regs.get(SP))} ${hex(thread.regs.pc)}\n`
 }
 
+const POLICY_NAMES = [
+  'default',
+  'prefer',
+  'bind',
+  'interleave',
+  'local',
+  'prefer (many)',
+  'weighted interleave',
+] as const
+/** `bind=static:0-1`: as the kernel prints a memory policy. */
+function policyText(policy: MemoryPolicy | null): string {
+  if (policy === null) return 'default'
+  const flags = (policy.flags & 0x8000) !== 0 ? '=static' : (policy.flags & 0x4000) !== 0 ? '=relative' : ''
+  return POLICY_NAMES[policy.mode]! + flags + (policy.nodes === 0 ? '' : `:${bitList(policy.nodes)}`)
+}
+/** `0-2,5`: the bits of a mask. */
+function bitList(mask: number): string {
+  const runs: string[] = []
+  for (let i = 0; i < 32; i++) {
+    if ((mask & (1 << i)) === 0) continue
+    let last = i
+    while (last < 31 && (mask & (1 << (last + 1))) !== 0) last++
+    runs.push(last === i ? String(i) : `${i}-${last}`)
+    i = last
+  }
+  return runs.join(',')
+}
+
 /** /proc/PID/numa_maps without the counts per node of huge pages. @manual numa(7) */
 export function numaMapsText(process: Process): string {
   const { space } = process
@@ -218,7 +246,7 @@ export function numaMapsText(process: Process): string {
   let text = ''
   for (const entry of space.map.entries()) {
     const here = countResident(space, entry.start, entry.end)
-    text += `${entry.start.toString(16)} default`
+    text += `${entry.start.toString(16)} ${policyText(entry.policy ?? process.leader?.policy ?? null)}`
     if (entry.file !== null) text += ` file=${entry.file.path}`
     else if ((entry.vmFlags & VM_GROWSDOWN) !== 0) text += ' stack'
     else if (entry.start < space.brk && entry.end > space.startBrk) text += ' heap'

@@ -70,6 +70,7 @@ export function* clone(kernel: Kernel, thread: Thread, r: CloneRequest): Sleep<n
   child.affinity = thread.affinity
   child.cpu = thread.cpu
   child.name = thread.name
+  child.policy = thread.policy
   const sharesMemory = (flags & CLONE_VM) !== 0
   if (!sharesMemory || (flags & CLONE_VFORK) !== 0) child.altStack = { ...thread.altStack }
   else child.altStack = { start: 0, size: 0, flags: SS_DISABLE }

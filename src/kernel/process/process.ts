@@ -3,7 +3,7 @@
 import { WaitQueue, type Sleep } from '../../base/index.ts'
 import { Registers } from '../../rv64/index.ts'
 import { type Credentials, type FdTable, type Vnode, vnodeHold, vnodeRelease } from '../file/index.ts'
-import type { VmSpace } from '../map/index.ts'
+import type { MemoryPolicy, VmSpace } from '../map/index.ts'
 import type { Limits } from './limits.ts'
 import { SignalActions, SignalQueue, type AlternateStack, type SignalSet } from './signals.ts'
 
@@ -218,6 +218,8 @@ export class Thread {
   clearChildTid = 0
   robustList = 0
   name = ''
+  /** set_mempolicy; null for the default. */
+  policy: MemoryPolicy | null = null
   /** Address of the restartable sequence structure: not offered, always 0. */
   readonly rseq = 0
 

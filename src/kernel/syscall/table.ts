@@ -8,6 +8,7 @@ import { getdents } from './directory.ts'
 import { futex } from './futex.ts'
 import * as identity from './identity.ts'
 import * as memory from './memory.ts'
+import * as mempolicy from './mempolicy.ts'
 import { mmap } from './mmap.ts'
 import { close, closeRange, openat, pipe2 } from './open.ts'
 import * as paths from './paths.ts'
@@ -64,6 +65,9 @@ const ROWS: readonly Row[] = [
   [288, 'pkey_mprotect', memory.pkeyMprotect], [462, 'mseal', memory.mseal],
   [270, 'process_vm_readv', processVmReadv], [271, 'process_vm_writev', processVmWritev],
   [194, 'shmget', shm.shmget], [195, 'shmctl', shm.shmctl], [196, 'shmat', shm.shmat], [197, 'shmdt', shm.shmdt],
+  [235, 'mbind', mempolicy.mbind], [236, 'get_mempolicy', mempolicy.getMempolicy],
+  [237, 'set_mempolicy', mempolicy.setMempolicy], [238, 'migrate_pages', mempolicy.migratePages],
+  [239, 'move_pages', mempolicy.movePages], [450, 'set_mempolicy_home_node', mempolicy.setHomeNode],
   // processes
   [93, 'exit', processes.exit], [94, 'exit_group', processes.exitGroup],
   [95, 'waitid', processes.waitid, AGAIN], [96, 'set_tid_address', processes.setTidAddress],
