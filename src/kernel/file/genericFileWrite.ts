@@ -39,21 +39,23 @@ export function* genericFileWriteIterLocked(iocb: FileIocb, uio: Uio): Sleep<OrE
     yield* zeroTail(files, object, object.sizeBytes)
   let done = 0
   let error: 0 | Err = 0
+  // How much of the source is there, where a copy into a page that must first be read was short.
+  let narrow = Infinity
   while (done < limit) {
     const at = iocb.position + done
-    const bytes = bytesInPage(at, limit - done)
+    const bytes = Math.min(bytesInPage(at, limit - done), narrow)
     const page = yield* writeBegin(files, object, Math.floor(at / PAGE_SIZE), bytes)
     if (isErr(page)) {
       error = page
       break
     }
     // No fault is taken while the page is locked: it may be the very page that is copied from.
-    const before = uio.resid
     const copied = uio.moveFrom(files.machine.memory.frameOffset(page) + (at & PAGE_MASK), bytes)
     const counts = writeEnd(files, vnode, page, at, bytes, copied)
-    if (counts < before - uio.resid) uio.unmove(copied - counts)
     done += counts
-    if (counts === bytes) continue
+    narrow = counts < copied ? copied : Infinity
+    if (counts < copied) uio.unmove(copied - counts)
+    if (counts === bytes || counts < copied) continue
     if (isErr(yield* uio.faultIn(false))) {
       error = EFAULT
       break
