@@ -2,12 +2,10 @@
 // these tests reads page by page from an array in which byte k is pat(k); a page can be bad, and reads can be deferred.
 
 import { beforeEach, describe, expect, it } from 'vitest'
-import { EFAULT, EIO, kassert, PAGE_SIZE, WouldSleep, type OrErr, type Pfn, type Sleep } from '../../base/index.ts'
+import { EFAULT, EIO, PAGE_SIZE, type OrErr, type Pfn, type Sleep } from '../../base/index.ts'
 import {
   BackingDevice,
   lruAddDrainAll,
-  newReadaheadState,
-  setPageDirty,
   unlockPage,
   putCachePage,
   verifyPageCache,
