@@ -113,7 +113,7 @@ class Mix {
     for (const [vm, cells] of this.models) {
       for (let p = 0; p < PAGES; p++) expect(u.R(p, vm)).toBe(p < PRIVATE ? cells[p] : this.shared[p - PRIVATE])
     }
-    for (const vm of [...this.models.keys()]) u.free(vm)
+    for (const vm of Array.from(this.models.keys())) u.free(vm)
     this.object.pager.detach(this.object)
     u.wait(u.daemon.pageoutsDone())
     expect([u.swap.swpginuse, u.swap.swpgonly, u.vm.anons.count, u.policy.active + u.policy.inactive]).toEqual([
