@@ -1,7 +1,8 @@
 // The arguments of the commands, read with util.parseArgs and checked. What is wrong becomes a UsageError of one line.
 
 import { parseArgs, type ParseArgsConfig } from 'node:util'
-import { checkConfig, ConfigError, type SystemConfig } from '../src/index.ts'
+import { checkConfig, ConfigError, type Level, type SystemConfig } from '../src/index.ts'
+import type { OracleOptions } from './oracle.ts'
 
 /** Wrong arguments: one line for standard error, exit code 2. */
 export class UsageError extends Error {}
@@ -42,8 +43,15 @@ const RUN: Declared = {
   report: { type: 'string' },
   'report-file': { type: 'string' },
 }
+const ORACLE: Declared = {
+  level: { type: 'string' },
+  live: { type: 'boolean' },
+  seed: { type: 'string' },
+  ops: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+}
 /** Names of the options of a command, without the dashes; for the test of the help texts. */
-export const OPTION_NAMES = { run: Object.keys(RUN), demo: Object.keys(MACHINE) } as const
+export const OPTION_NAMES = { run: Object.keys(RUN), demo: Object.keys(MACHINE), oracle: Object.keys(ORACLE) } as const
 
 type Values = Record<string, string | boolean | (string | boolean)[] | undefined>
 
@@ -80,6 +88,30 @@ export function parseDemo(argv: readonly string[]): SystemConfig | 'help' {
   if (rest.length > 0)
     throw new UsageError(`unexpected argument ${JSON.stringify(rest[0])}; see \`pagewright help demo\``)
   return machineConfig(values)
+}
+
+/** Reads the arguments of `oracle`. */
+export function parseOracle(argv: readonly string[]): OracleOptions | 'help' {
+  const { values, rest: files } = parse(ORACLE, argv)
+  if (values['help'] === true) return 'help'
+  const level = wholeNumber(values, 'level', 3, 1, 3) as Level
+  const seed = wholeNumber(values, 'seed', 1, 0, Number.MAX_SAFE_INTEGER)
+  const operations = wholeNumber(values, 'ops', 20_000, 1, 1_000_000_000)
+  if (values['live'] === true) {
+    if (files.length > 0) throw new UsageError(`--live: reads no files; got ${JSON.stringify(files[0])}`)
+    return { level, files, live: { seed, operations } }
+  }
+  for (const name of ['seed', 'ops'])
+    if (one(values, name) !== undefined) throw new UsageError(`--${name}: needs --live`)
+  if (files.length === 0) throw new UsageError('no FILES given, nor --live; see `pagewright help oracle`')
+  return { level, files, live: null }
+}
+function wholeNumber(values: Values, name: string, unless: number, least: number, most: number): number {
+  const text = one(values, name)
+  if (text === undefined) return unless
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : NaN
+  if (value >= least && value <= most) return value
+  throw new UsageError(`--${name}: must be a whole number from ${least} to ${most}; got ${JSON.stringify(text)}`)
 }
 
 /** Options up to the first argument that is none; that one and the rest are the program's. */

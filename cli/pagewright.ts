@@ -3,9 +3,10 @@
 import { readFileSync } from 'node:fs'
 import { printable } from '../src/index.ts'
 import { demo } from './demo.ts'
-import { parseDemo, parseRun, UsageError } from './options.ts'
+import { parseDemo, parseOracle, parseRun, UsageError } from './options.ts'
+import { oracle } from './oracle.ts'
 import { run } from './run.ts'
-import { DEMO_USAGE, RUN_USAGE, USAGE, USAGES } from './usage.ts'
+import { DEMO_USAGE, ORACLE_USAGE, RUN_USAGE, USAGE, USAGES } from './usage.ts'
 
 /** Exit codes of our own; all others are the guest's. */
 const EXIT_USAGE = 2
@@ -58,6 +59,10 @@ async function command(argv: readonly string[]): Promise<number> {
     case 'demo': {
       const config = parseDemo(rest)
       return config === 'help' ? say(DEMO_USAGE) : await demo(config)
+    }
+    case 'oracle': {
+      const options = parseOracle(rest)
+      return options === 'help' ? say(ORACLE_USAGE) : oracle(options)
     }
     default: {
       const what = name.startsWith('-') ? 'option' : 'command'

@@ -6,6 +6,7 @@ Runs unmodified RISC-V Linux programs on a simulated virtual memory, and says wh
 
 Commands:
   run PROGRAM [ARGS...]   run one program; its streams and exit code pass through
+  oracle FILES...         compare our answers to memory system calls with a real kernel's
   demo                    a tour of a few seconds, with a report (what \`npm start\` does)
   help [COMMAND]          this text, or that of a command
 
@@ -76,4 +77,37 @@ Examples:
   pagewright demo --tlb 4 --cpus 4
 `
 
-export const USAGES: Readonly<Record<string, string>> = { run: RUN_USAGE, demo: DEMO_USAGE }
+export const ORACLE_USAGE = `Usage: pagewright oracle [options] FILES...
+       pagewright oracle --live [options]
+
+Gives our kernel the commands of recordings and compares its answers with the recorded ones of a real
+Linux kernel. Prints, by profile, how many operations agree and differ; of the first differences the
+commands before, both answers and both maps. FILES are recordings, plain or gzip: one sequence in
+JSON a line, as test/oracle/linux/README.md describes.
+
+With --live random sequences are made and the kernel of this computer is asked. A difference is
+shrunk to the shortest sequence found that shows it. That needs Linux 6.18 or newer and a C compiler.
+
+Options:
+  --level N               what must agree: 1 return values, errors, maps and contents; 2 and what is
+                          resident (smaps, mincore); 3 and the number of faults (default 3)
+  --live                  ask this computer's kernel instead of reading files
+  --seed N                seed of the random sequences (default 1); the same seed, the same sequences
+  --ops N                 random operations in all, 200 a sequence (default 20000)
+
+  -h, --help              this text
+
+Exit code: 0 if all agree, 1 if anything differs, 2 if a file is no recording or an option is wrong,
+3 if this computer has no kernel that can be asked.
+
+Examples:
+  pagewright oracle test/oracle/linux/recordings/*.gz
+  pagewright oracle --level 1 my-recording.jsonl
+  pagewright oracle --live --seed 42 --ops 100000
+`
+
+export const USAGES: Readonly<Record<string, string>> = {
+  run: RUN_USAGE,
+  oracle: ORACLE_USAGE,
+  demo: DEMO_USAGE,
+}

@@ -19,5 +19,21 @@ export type {
   Timestamp,
 } from './kernel/file/index.ts'
 export { nameFromBytes, nameToBytes } from './kernel/file/index.ts'
+export {
+  comparable,
+  describeDifference,
+  generate,
+  isCompared,
+  OracleWorld,
+  parseRecording,
+  PROFILE_NAMES,
+  replay,
+  shrink,
+  type Difference,
+  type Level,
+  type Op,
+  type Replay,
+  type Sequence,
+} from './oracle/index.ts'
 export { KernelPanic, WaitQueue, type OrErr } from './base/index.ts'
 export * as errno from './base/errno.ts'

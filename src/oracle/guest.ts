@@ -20,7 +20,7 @@ import { countResident, vmFlagCodes } from '../kernel/proc/index.ts'
 import { A0, clone, exitThread, SIGCHLD, type Thread } from '../kernel/process/index.ts'
 import { syscallOf } from '../kernel/syscall/index.ts'
 
-import { ARENA, HEAP, SIZE } from './arena.ts'
+import { ARENA, HEAP, SIZE, SLOTS } from './arena.ts'
 import type { OracleWorld } from './world.ts'
 
 /** Numbers of the system calls that commands are named after. */
@@ -104,10 +104,15 @@ export class Guest {
 
   #num(i: number): number {
     const word = this.#words[i] ?? '0'
-    if (word.startsWith('@')) return ARENA + Number.parseInt(word.slice(1), 16)
-    if (word.startsWith('+')) return Number.parseInt(word.slice(1), 16)
-    if (word.startsWith('-')) return -Number(word.slice(1))
-    return Number(word)
+    if (word.startsWith('@')) return ARENA + numberIn(word.slice(1), 16)
+    if (word.startsWith('+')) return numberIn(word.slice(1), 16)
+    if (word.startsWith('-')) return 0 - numberIn(word.slice(1), 0)
+    return numberIn(word, 0)
+  }
+  /** A slot number; one that there is not means the first, as the helper has it. */
+  #slotOf(i: number): number {
+    const slot = this.#num(i)
+    return slot >= 0 && slot < SLOTS ? slot : 0
   }
   #isOutside(addr: number, length: number): boolean {
     return !(addr >= ARENA && addr + length <= ARENA + SIZE && length >= 0)
@@ -132,16 +137,16 @@ export class Guest {
     const length = this.#num(2)
     const addr = this.#num(1)
     const flags = this.#num(4)
-    if (addr !== 0 && this.#isOutside(addr, 0)) return 'refused'
-    if ((flags & 0x100010) !== 0 && this.#isOutside(addr, roundPage(length))) return 'refused'
-    const slot = this.#words[5]
-    const fd = slot === undefined || slot === '-' ? -1 : Number(slot)
+    if ((flags & 0x40040) !== 0) return 'refused'
+    const isFixed = (flags & 0x100010) !== 0
+    if (isFixed && this.#isOutside(addr, roundPage(length)) && length >= 0 && length <= 2 ** 46) return 'refused'
+    const fd = (this.#words[5] ?? '-').startsWith('-') ? -1 : this.#slotOf(5)
     return this.#counting(() => {
       const at = this.#withDescriptor(fd, () =>
         this.#call('mmap', [addr, length, this.#num(3), flags, fd, this.#num(6)]),
       )
       if (isErr(at)) return `-${errName(at as Err)}`
-      if (!this.#isOutside(at, 0)) return place(at)
+      if (!this.#isOutside(at, length)) return place(at)
       this.#call('munmap', [at, length])
       return 'outside'
     }, true)
@@ -168,7 +173,7 @@ export class Guest {
     return `+${(at - ARENA - HEAP).toString(16)}`
   }
   #mincore(addr: number, length: number): string {
-    if (this.#isOutside(addr, length)) return 'refused'
+    if (this.#isOutside(addr, length) || length / PAGE_SIZE >= MINCORE_MOST) return 'refused'
     let text = 'core '
     const error = mincoreRegion(
       this.#space,
@@ -212,7 +217,7 @@ export class Guest {
     }, false)
   }
   #pages(addr: number, length: number): string {
-    if (this.#isOutside(addr, length)) return 'refused'
+    if (this.#isOutside(addr, length) || addr % PAGE_SIZE !== 0 || length % PAGE_SIZE !== 0) return 'refused'
     const { u8 } = this.#world.kernel.machine.memory
     const runs: { token: string; count: number }[] = []
     for (let va = addr; va < addr + length; va += PAGE_SIZE) {
@@ -233,7 +238,7 @@ export class Guest {
       if (entry.start < ARENA || entry.start >= ARENA + SIZE) continue
       lines.push(this.#line(entry, shared) + more(entry))
     }
-    if (lines.length === 0) return name === 'maps' ? 'maps empty' : name
+    if (lines.length === 0) return `${name} empty`
     return `${name} ${lines.join(';')}`
   }
   #line(entry: VmMapEntry, shared: MemoryObject[]): string {
@@ -261,7 +266,8 @@ export class Guest {
 
   #fork(): string {
     const { kernel } = this.#world
-    const slot = this.#num(1)
+    const slot = this.#slotOf(1)
+    if (this.#children.has(slot)) return 'refused'
     const request = { flags: 0, exitSignal: SIGCHLD, stack: 0, tls: 0, parentTid: 0, childTid: 0 }
     const tid = this.#world.wait(clone(kernel, this.#thread, request))
     if (isErr(tid)) return `-${errName(tid)}`
@@ -273,11 +279,12 @@ export class Guest {
     return 'ok'
   }
   #child(line: string): string {
-    const [, slot, rest] = /^\s*child\s+(\S+)\s*(.*)$/.exec(line) ?? []
-    const child = this.#children.get(Number(slot))
+    const [, rest = ''] = /^\s*child\s+\S+\s*(.*)$/.exec(line) ?? []
+    const slot = this.#slotOf(1)
+    const child = this.#children.get(slot)
     if (child === undefined) return 'refused'
-    if (rest !== 'exit') return child.answer(rest!)
-    this.#children.delete(Number(slot))
+    if (!/^exit\b/.test(rest)) return child.answer(rest)
+    this.#children.delete(slot)
     child.end()
     return 'bye'
   }
@@ -295,7 +302,7 @@ export class Guest {
   }
 
   #fileCommand(name: string): string {
-    const slot = this.#num(1)
+    const slot = this.#slotOf(1)
     const file = this.#slots[slot] ?? null
     switch (name) {
       case 'memfd': {
@@ -312,7 +319,9 @@ export class Guest {
         return `f${this.#world.files.length - 1}`
       }
       case 'reopen': {
-        const again = openVnode(this.#world.kernel.files, this.#slots[this.#num(2)]!.vnode, this.#num(3))
+        const from = this.#slots[this.#slotOf(2)] ?? null
+        if (from === null) return '-ENOENT'
+        const again = openVnode(this.#world.kernel.files, from.vnode, this.#num(3) & 3)
         if (isErr(again)) return `-${errName(again)}`
         this.#put(slot, again)
         return 'ok'
@@ -333,12 +342,14 @@ export class Guest {
       case 'seal':
         return result(addSeals(file, this.#num(2)))
       case 'pread': {
+        if (!(this.#num(3) >= 0 && this.#num(3) <= IO_MOST)) return 'refused'
         const uio = new KernelUio(this.#world.kernel.files, new Uint8Array(this.#num(3)))
         const moved = this.#world.wait(filePread(file, uio, this.#num(2)))
         if (isErr(moved)) return `-${errName(moved)}`
         return `n=${moved} fnv=${fnv(uio.bytes.subarray(0, moved))} first=${hex(moved > 0 ? uio.bytes[0]! : 0, 2)}`
       }
       case 'pwrite': {
+        if (!(this.#num(3) >= 0 && this.#num(3) <= IO_MOST)) return 'refused'
         const uio = new KernelUio(this.#world.kernel.files, new Uint8Array(this.#num(3)).fill(this.#num(4)))
         const moved = this.#world.wait(filePwrite(file, uio, this.#num(2)))
         return isErr(moved) ? `-${errName(moved)}` : `n=${moved}`
@@ -351,6 +362,18 @@ export class Guest {
     this.#slots[slot]?.release()
     this.#slots[slot] = file
   }
+}
+
+/** Pages that mincore, and bytes that pread and pwrite, take at a time. */
+const MINCORE_MOST = 65536
+const IO_MOST = 4 * MiB
+
+/** The number that a word begins with, as strtoull reads it; 0 if it begins with none. Base 0: 0x…, 0… octal, decimal. */
+function numberIn(word: string, base: number): number {
+  const [, sign, digits] = /^(0x)?(.*)$/i.exec(word)!
+  const radix = base !== 0 ? base : sign !== undefined ? 16 : digits!.startsWith('0') ? 8 : 10
+  const value = Number.parseInt(sign !== undefined && radix !== 16 ? '0' : digits!, radix)
+  return Number.isNaN(value) ? 0 : Math.min(value, 2 ** 64)
 }
 
 const SIGNS: Record<string, string> = { 'SIGSEGV MAP': '-', 'SIGSEGV ACC': '!', 'SIGBUS ADRE': 'B' }
