@@ -22,9 +22,18 @@ export interface Growth {
   readonly unit: string
   readonly points: readonly { readonly size: number; readonly ns: number; readonly hostNs?: number | null }[]
 }
+/** Bytes that something costs. */
+export interface Size {
+  readonly what: string
+  readonly bytes: number
+  /** At most. */
+  readonly wanted?: number
+  readonly note?: string
+}
 export interface Findings {
   readonly rows: readonly Row[]
   readonly growths?: readonly Growth[]
+  readonly sizes?: readonly Size[]
 }
 
 /** Nanoseconds of processor time that this process has used, of all its threads. */

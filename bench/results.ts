@@ -1,7 +1,7 @@
 // What was found, as text.
 
 import { cpus, loadavg, totalmem } from 'node:os'
-import type { Findings, Growth, Row } from './measure.ts'
+import type { Findings, Growth, Row, Size } from './measure.ts'
 
 type Cell = string
 /** A table with its columns aligned; all but the first right-aligned where `numbers` says so. */
@@ -39,6 +39,13 @@ function growthLines({ what, unit, points }: Growth): string[] {
   return table(head, body, [0, 1, 2, 3, 4])
 }
 
+const sizeCells = ({ what, bytes, wanted, note }: Size): Cell[] => [
+  what,
+  Math.abs(bytes) < 100 ? bytes.toFixed(1) : bytes.toFixed(0),
+  wanted === undefined ? '' : `at most ${wanted}`,
+  note ?? '',
+]
+
 /** The page that `npm run bench` writes. */
 export function resultsText(all: readonly Findings[], hostKernel: string): string {
   const rows = all.flatMap(({ rows }) => rows)
@@ -58,6 +65,10 @@ export function resultsText(all: readonly Findings[], hostKernel: string): strin
     ...table(['operation', 'takes', 'beside', 'takes', 'ratio', 'wanted'], rows.map(rowCells), [1, 3, 4]),
     '',
     ...speeds.map((line) => `- ${line}`),
+    '',
+    '## Memory',
+    '',
+    ...table(['what', 'bytes', 'wanted', ''], all.flatMap(({ sizes }) => sizes ?? []).map(sizeCells), [1]),
     '',
     '## Growth',
     '',

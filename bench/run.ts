@@ -8,7 +8,7 @@ import { hostEnvironment, runHost } from './host.ts'
 import type { Findings } from './measure.ts'
 import { resultsText } from './results.ts'
 
-const SUBJECTS = ['translate', 'zeroFill', 'copyOnWrite', 'mapUnmap', 'fork', 'programs']
+const SUBJECTS = ['translate', 'zeroFill', 'copyOnWrite', 'mapUnmap', 'fork', 'mapEntries', 'reserve', 'programs']
 
 const asked = process.argv.slice(2)
 for (const name of asked) {

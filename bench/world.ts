@@ -6,6 +6,7 @@ import {
   linux,
   MAP_ANONYMOUS,
   MAP_FIXED,
+  MAP_NORESERVE,
   MAP_PRIVATE,
   mmapRegion,
   munmapRegion,
@@ -49,6 +50,12 @@ export class World {
   /** A private anonymous mapping. */
   map(space: VmSpace, at: number, pages: number): void {
     const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED
+    const request = { addr: at, length: pages * PAGE_SIZE, prot: 3, flags, object: null, file: null, pgoff: 0 }
+    must(drive(mmapRegion(space, request)))
+  }
+  /** The same without reserving memory for it (MAP_NORESERVE), however large. */
+  reserve(space: VmSpace, at: number, pages: number): void {
+    const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE
     const request = { addr: at, length: pages * PAGE_SIZE, prot: 3, flags, object: null, file: null, pgoff: 0 }
     must(drive(mmapRegion(space, request)))
   }

@@ -30,10 +30,11 @@ export class ChunkPool {
     if (reused !== undefined) return reused
     const c = this.#next++
     if (c >= this.used.length) {
-      const slots = new Uint32Array(this.slots.length * 2)
+      const count = this.used.length + (this.used.length >> 2)
+      const slots = new Uint32Array(count * CHUNK)
       slots.set(this.slots)
       this.slots = slots
-      const used = new Uint8Array(this.used.length * 2)
+      const used = new Uint8Array(count)
       used.set(this.used)
       this.used = used
     }

@@ -65,13 +65,15 @@ export class Anons {
     return anon
   }
   #grow(): void {
-    const grow = <T extends Int32Array | Uint32Array>(old: T, bigger: T): T => {
+    // By a quarter, not by doubling: a page of anonymous memory is to cost little, even just after the arrays have grown.
+    const size = this.ref.length + (this.ref.length >> 2)
+    const grown = <T extends Int32Array | Uint32Array>(old: T, bigger: T): T => {
       bigger.set(old)
       return bigger
     }
-    this.ref = grow(this.ref, new Int32Array(this.ref.length * 2))
-    this.page = grow(this.page, new Uint32Array(this.page.length * 2))
-    this.slot = grow(this.slot, new Int32Array(this.slot.length * 2))
+    this.ref = grown(this.ref, new Int32Array(size))
+    this.page = grown(this.page, new Uint32Array(size))
+    this.slot = grown(this.slot, new Int32Array(size))
   }
   /** Gives the number back; the page and the slot are already gone. */
   release(anon: number): void {

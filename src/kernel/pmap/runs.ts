@@ -23,7 +23,20 @@ export function nextRun(pmap: Pmap, va: number, end: number): number {
       room.runEnd = level === 0 ? Math.min(end, entryEnd(va, 1)) : entryEnd(va, level)
       return word
     }
-    va = entryEnd(va, level)
+    va = absentEnd(pmap, word, level, va, end)
   }
   return -1
+}
+
+/** Where what is absent at `va` ends: behind the empty entries beside it in the same table, or at `end`. */
+function absentEnd(pmap: Pmap, word: number, level: number, va: number, end: number): number {
+  const { format, memory } = pmap.room
+  const words = memory.i32
+  const bytes = LEVEL_BYTES[level]
+  let behind = entryEnd(va, level)
+  for (let i = format.indexAt(va, level) + 1; i < format.entriesPerTable && behind < end; i++, behind += bytes) {
+    word += 2
+    if ((words[word] | words[word + 1]) !== 0) break
+  }
+  return behind
 }
