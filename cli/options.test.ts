@@ -64,8 +64,11 @@ describe('parseRun', () => {
       [['--env', 'NOVALUE', 'p'], /^--env: must be NAME=VALUE; got "NOVALUE"$/],
       [['--cwd', 'x', 'p'], /^--cwd: must be an absolute path/],
       [['--mount', 'a:b', 'p'], /^--mount: must be HOSTDIR.*GUESTDIR an absolute path; got "a:b"$/],
-      [['--no-such', 'p'], /^Unknown option '--no-such'; see/],
-      [['--memory'], /'--memory <value>' argument missing/],
+      [['--no-such', 'p'], /^no option "--no-such"; see `pagewright help run`$/],
+      [['-x', 'p'], /^no option "-x"; see/],
+      [['--memory'], /^--memory: needs a value; see/],
+      [['--seed', '-1', 'p'], /^--seed: needs a value; one that begins with "-" is written --seed=VALUE; see/],
+      [['--help=x', 'p'], /^--help: takes no value; see/],
     ]
     for (const [argv, message] of wrong) {
       const line = reject(() => parseRun(argv))

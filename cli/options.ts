@@ -57,7 +57,7 @@ type Values = Record<string, string | boolean | (string | boolean)[] | undefined
 
 /** Reads the arguments of `run`. 'help' if that was asked for. */
 export function parseRun(argv: readonly string[]): RunOptions | 'help' {
-  const { values, rest } = parse(RUN, argv)
+  const { values, rest } = parse('run', RUN, argv)
   if (values['help'] === true) return 'help'
   const config = machineConfig(values)
   const [program, ...args] = rest
@@ -83,7 +83,7 @@ export function parseRun(argv: readonly string[]): RunOptions | 'help' {
 
 /** Reads the arguments of `demo`. */
 export function parseDemo(argv: readonly string[]): SystemConfig | 'help' {
-  const { values, rest } = parse(MACHINE, argv)
+  const { values, rest } = parse('demo', MACHINE, argv)
   if (values['help'] === true) return 'help'
   if (rest.length > 0)
     throw new UsageError(`unexpected argument ${JSON.stringify(rest[0])}; see \`pagewright help demo\``)
@@ -115,7 +115,7 @@ function wholeNumber(values: Values, name: string, unless: number, least: number
 }
 
 /** Options up to the first argument that is none; that one and the rest are the program's. */
-function parse(options: Declared, argv: readonly string[]): { values: Values; rest: string[] } {
+function parse(command: string, options: Declared, argv: readonly string[]): { values: Values; rest: string[] } {
   // parseArgs knows no optional values: a bare --report means text.
   const args = argv.map((arg) => (arg === '--report' ? '--report=text' : arg))
   let end = args.length
@@ -131,10 +131,18 @@ function parse(options: Declared, argv: readonly string[]): { values: Values; re
     const { values } = parseArgs({ args: args.slice(0, end), options, strict: true, allowPositionals: false })
     return { values: values as Values, rest: argv.slice(isTerminated ? end + 1 : end) }
   } catch (error) {
-    // The first sentence names the option; the others advise on positional arguments.
-    const [first] = (error as Error).message.split(/\.(?:\s|$)|\n/)
-    throw new UsageError(`${first}; see \`pagewright --help\``)
+    throw new UsageError(`${parseProblem(error as Error)}; see \`pagewright help ${command}\``)
   }
+}
+/** What parseArgs complains about, in our words: `--option: what is wrong`. */
+function parseProblem({ message }: Error): string {
+  const option = /'(?:-\w, )?(-[^ ']*)/.exec(message)?.[1] ?? ''
+  if (message.startsWith('Unknown option')) return `no option ${JSON.stringify(option)}`
+  if (message.includes('argument missing')) return `${option}: needs a value`
+  if (message.includes('ambiguous'))
+    return `${option}: needs a value; one that begins with "-" is written ${option}=VALUE`
+  if (message.includes('does not take an argument')) return `${option}: takes no value`
+  return message.split(/\.(?:\s|$)|\n/)[0]!
 }
 function one(values: Values, name: string): string | undefined {
   return values[name] as string | undefined

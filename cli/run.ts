@@ -17,6 +17,8 @@ import { HostOutput, StdinSource, terminalOf } from './streams.ts'
 
 /** Files above this are no programs for this machine. */
 const PROGRAM_MOST = 1 << 30
+/** Ends that whoever sits at the terminal brought about, and needs no word about; shells keep silent there too. */
+const QUIET_ENDS = new Set(['SIGINT', 'SIGPIPE'])
 
 /** Runs a program to its end. @returns the exit code for the host */
 export async function run(options: RunOptions): Promise<number> {
@@ -46,8 +48,9 @@ export async function run(options: RunOptions): Promise<number> {
   }
   await pump(system, guest, stdin, [stdout, stderr])
   const { end } = guest
-  if (end !== null && end.cause !== null) {
-    const lines = [`pagewright: ${options.program}: ended by ${end.signal}`, ...causeLines(end.cause)]
+  if (end !== null && end.signal !== null && !QUIET_ENDS.has(end.signal)) {
+    const lines = [`pagewright: ${options.program}: ended by ${end.signal}`]
+    if (end.cause !== null) lines.push(...causeLines(end.cause))
     process.stderr.write(`${lines.map(printable).join('\n')}\n`)
   }
   report?.(reportText(system, options))

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { readFileSync } from 'node:fs'
-import { formatReport, REPORT_SCHEMA, type Report } from './report.ts'
+import { causeLines, formatReport, REPORT_SCHEMA, type Report } from './report.ts'
 
 const sample: Report = {
   schema: REPORT_SCHEMA,
@@ -90,6 +90,18 @@ describe('formatReport', () => {
   it('says how the program ended and why', () => {
     expect(text).toContain('ended     SIGSEGV, exit code 139\n')
     expect(text).toContain('cause     store at 0xdeadbeef0: no mapping; pc 0x10234\n')
+  })
+  it('marks where among the mappings the address lies', () => {
+    const mapping = (range: string): string => `${range} rw-p 00000000 00:00 0`
+    const around = ['00010000-00011000', '00020000-00021000'].map(mapping)
+    const marks = (address: string): string[] =>
+      causeLines({ reason: 'no mapping', access: 'load', address, pc: '0x10000', around })
+        .slice(1)
+        .map((line) => line.slice(0, 10))
+    expect(marks('0x10fff')).toEqual(['> 00010000', '  00020000'])
+    expect(marks('0x11000')).toEqual(['  00010000', '> 00011000', '  00020000'])
+    expect(marks('0xffff')).toEqual(['> 0000ffff', '  00010000', '  00020000'])
+    expect(marks('0xffffffffffffffff')).toEqual(['  00010000', '  00020000', '> ffffffff'])
   })
   it('rounds the hit rate down, so that 100 % means all', () => {
     expect(text).toMatch(/hit rate +99\.999 %/)

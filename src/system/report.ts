@@ -253,9 +253,10 @@ function columns(lists: readonly (readonly (readonly [string, string])[])[]): st
 }
 
 function processTable(report: Report): string[] {
+  const processes = [...report.processes].sort((a, b) => a.pid - b.pid)
   const lines = [
     '  pid parent  status  instructions     minor  major  resident      peak  tables  name',
-    ...report.processes.slice(0, PROCESS_ROWS).map((p) => {
+    ...processes.slice(0, PROCESS_ROWS).map((p) => {
       const status = p.status === null ? 'runs' : String(p.status)
       const cells = [
         String(p.pid).padStart(5),
@@ -271,7 +272,7 @@ function processTable(report: Report): string[] {
       return fit(`${cells.join('')}  ${printable(p.name)}`)
     }),
   ]
-  const more = Math.max(0, report.processes.length - PROCESS_ROWS) + report.processesLeftOut
+  const more = Math.max(0, processes.length - PROCESS_ROWS) + report.processesLeftOut
   if (more > 0) lines.push(`      … and ${count(more)} more`)
   return lines
 }
@@ -283,8 +284,22 @@ function endText(end: EndReport | null): string {
 /** Where and why a program was ended by a signal; also printed alone, when no report was asked for. */
 export function causeLines(cause: EndCause): string[] {
   const what = cause.access === null ? cause.reason : `${cause.access} at ${cause.address}: ${cause.reason}`
-  const lines = [field('cause', `${what}; pc ${cause.pc}`)]
-  if (cause.around.length > 0) lines.push(...cause.around.map((line) => fit(`  ${line}`)))
+  return [field('cause', `${what}; pc ${cause.pc}`), ...aroundLines(cause)]
+}
+/** The mappings around the address, in order; `>` marks the one that holds it, or the gap between two. */
+function aroundLines({ address, around }: EndCause): string[] {
+  if (around.length === 0) return []
+  const at = BigInt(address)
+  const gap = `> ${address.slice(2).padStart(8, '0')}  nothing is mapped here`
+  const lines: string[] = []
+  let isMarked = false
+  for (const line of around) {
+    const [start, end] = line.split(/[- ]/, 2).map((text) => BigInt(`0x${text}`)) as [bigint, bigint]
+    if (!isMarked && at < start) lines.push(gap)
+    lines.push(fit(`${at >= start && at < end ? '>' : ' '} ${line}`))
+    isMarked ||= at < end
+  }
+  if (!isMarked) lines.push(gap)
   return lines
 }
 /** A name from a guest, without what a terminal would obey. */

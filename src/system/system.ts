@@ -1,6 +1,21 @@
 // A system: what people hold in their hands. Boots, runs programs, answers questions; its rooms stay behind it.
 
-import { errName, isErr, KernelPanic, type OrErr, type Sleep, WaitQueue, WouldSleep } from '../base/index.ts'
+import {
+  E2BIG,
+  EACCES,
+  ELOOP,
+  ENOENT,
+  ENOMEM,
+  ENOTDIR,
+  type Err,
+  errName,
+  isErr,
+  KernelPanic,
+  type OrErr,
+  type Sleep,
+  WaitQueue,
+  WouldSleep,
+} from '../base/index.ts'
 import {
   ConsoleDevice,
   type ConsoleSink,
@@ -174,7 +189,11 @@ export class System {
       throw new ProgramError(made.kind, made.offset, elfErrorLine(error))
     }
     if (isErr(made))
-      throw new ProgramError('cannot start', null, `${name}: cannot be started: ${startProblem(made, options)}`)
+      throw new ProgramError(
+        'cannot start',
+        null,
+        `${name}: cannot be started: ${startProblem(made, program, options)}`,
+      )
     const handle = new GuestProcess(this, made, stdout, stderr)
     this.#handles.set(made, handle)
     this.#first ??= handle
@@ -375,18 +394,23 @@ function fixedSource(stdin: string | Uint8Array | ConsoleSource | undefined): Co
   }
 }
 
-function startProblem(error: number, options: SpawnOptions): string {
-  const name = errName(error)
-  switch (name) {
-    case 'ENOENT':
-      return options.cwd === undefined ? 'no such file' : `no such file or working directory ${options.cwd}`
-    case 'ENOMEM':
+/** In words, why no process could be made; ELF files and their interpreters speak for themselves. */
+function startProblem(error: Err, program: Uint8Array | string, { cwd = '/' }: SpawnOptions): string {
+  switch (error) {
+    case ENOENT:
+      // A program that was handed over as bytes is there.
+      return `no such ${typeof program === 'string' ? 'file, or ' : ''}working directory ${cwd}`
+    case ENOTDIR:
+      return `${cwd} is not a directory`
+    case ENOMEM:
       return 'not enough simulated memory'
-    case 'E2BIG':
+    case E2BIG:
       return 'its arguments and environment are too long'
-    case 'ENOTDIR':
-      return `${options.cwd} is not a directory`
+    case EACCES:
+      return 'not a regular file, or no permission'
+    case ELOOP:
+      return 'too many scripts that name scripts as their interpreters, or too many symbolic links'
     default:
-      return name
+      return errName(error)
   }
 }

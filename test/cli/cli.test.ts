@@ -100,6 +100,7 @@ describe('pagewright run', () => {
     expect(status).toBe(139)
     expect(stderr).toMatch(/^pagewright: .*wild: ended by SIGSEGV\ncause +store at 0xdead008: no mapping; pc 0x1007c\n/)
     expect(stderr).toMatch(/^ +00010000-00011000 rwxp .*\/bin\/wild$/m)
+    expect(stderr).toMatch(/^> 0dead008 {2}nothing is mapped here$/m)
     const closed = await pagewright(['run', program('closed', tinyElf([sd('zero', 'zero', 0)]))])
     expect(closed.status).toBe(139)
   })
@@ -159,8 +160,17 @@ describe('bad input', () => {
       [['run', program('short', good.subarray(0, 100))], /short: .* at offset 0x/],
       [['run', program('entry', changed(26, 0x7f))], /entry: bad entry at offset 0x18/],
       [['run', program('big', tinyElf(exit(0), '', 2 ** 40))], /big: too large/],
+      [
+        ['run', program('words', changed(31, 0xff))],
+        /words: bad entry at offset 0x18: the entry 0xff[0-9a-f]{14} lies in/,
+      ],
+      [
+        ['run', program('script', new TextEncoder().encode('#!/bin/sh\n'))],
+        /script: .*its interpreter \/bin\/sh is not there/,
+      ],
+      [['run', '--cwd', '/none', committed('hello.elf')], /cannot be started: no such working directory \/none/],
       [['run', '--memory', '1M', 'x'], /--memory: must be a size from 4M/],
-      [['run', '--no-such-option', 'x'], /Unknown option '--no-such-option'/],
+      [['run', '--no-such-option', 'x'], /no option "--no-such-option"/],
       [['run', '--mount', 'no-dir:/x', committed('hello.elf')], /--mount: no-dir: no such file or directory/],
       [['run', '--report-file', 'no-dir/r', committed('hello.elf')], /--report-file: no-dir\/r: no such file/],
       [['frobnicate'], /no command "frobnicate"/],

@@ -5,7 +5,7 @@
 //
 // Every field that is used is checked here, so that nothing later meets a surprise.
 
-import { E2BIG, ELIBBAD, ENOENT, ENOEXEC, ENOMEM, type Err, PAGE_SIZE } from '../../base/index.ts'
+import { ELIBBAD, ENOENT, ENOEXEC, ENOMEM, type Err, errName, PAGE_SIZE } from '../../base/index.ts'
 
 export type ElfErrorKind =
   | 'not ELF'
@@ -124,6 +124,8 @@ const MACHINES = new Map([
   [258, 'LoongArch'],
 ])
 const hex = (n: number): string => `0x${n.toString(16)}`
+const hexAt = (view: DataView, at: number): string => `0x${view.getBigUint64(at, true).toString(16)}`
+/** Exact below 2^53; whoever uses a larger one says so with `hexAt`. */
 const u64 = (view: DataView, at: number): number => view.getUint32(at + 4, true) * 2 ** 32 + view.getUint32(at, true)
 
 /**
@@ -169,9 +171,12 @@ export function parseElfHeader(bytes: Uint8Array, fileBytes: number, complaint: 
     return complaint.error(
       'truncated',
       32,
-      `the program headers at ${hex(phoff)} end beyond the file's ${hex(fileBytes)} bytes`,
+      `the program headers at ${hexAt(view, 32)} end beyond the file's ${hex(fileBytes)} bytes`,
     )
-  return { isPositionIndependent: type === ET_DYN, entry: u64(view, 24), phoff, phnum }
+  const entry = u64(view, 24)
+  if (!Number.isSafeInteger(entry))
+    return complaint.error('bad entry', 24, `the entry ${hexAt(view, 24)} lies in no segment`)
+  return { isPositionIndependent: type === ET_DYN, entry, phoff, phnum }
 }
 
 function notElfText(bytes: Uint8Array, fileBytes: number): string {
@@ -180,6 +185,15 @@ function notElfText(bytes: Uint8Array, fileBytes: number): string {
   const shown = [...bytes.subarray(0, 4)].map((b) => b.toString(16).padStart(2, '0')).join(' ')
   return `it begins with ${shown} instead of 7f 45 4c 46`
 }
+
+/** The 64-bit words of a program header that are used: offset in it, name. */
+const SEGMENT_WORDS: readonly (readonly [number, string])[] = [
+  [8, 'file offset'],
+  [16, 'address'],
+  [32, 'size in the file'],
+  [40, 'size in memory'],
+  [48, 'alignment'],
+]
 
 /**
  * The program headers of a file whose header has been read.
@@ -207,13 +221,22 @@ export function parseElfSegments(
     if (type === PT_GNU_STACK) hasExecutableStack = (view.getUint32(base + 4, true) & PF_X) !== 0
     if (type === PT_PHDR) phdr = u64(view, base + 16)
     if (type === PT_INTERP && interpreter === null) {
-      if (fileSize < 2 || fileSize > INTERP_MAX)
-        return complaint.error('interpreter', at + 32, `the name of the interpreter has ${fileSize} bytes`)
+      if (fileSize < 2) return complaint.error('interpreter', at + 32, 'the name of the interpreter is empty')
+      if (fileSize > INTERP_MAX)
+        return complaint.error('interpreter', at + 32, `the name of the interpreter is longer than ${INTERP_MAX} bytes`)
       if (offset + fileSize > fileBytes)
         return complaint.error('truncated', at + 8, `the name of the interpreter lies beyond the end of the file`)
       interpreter = { offset, length: fileSize }
     }
     if (type !== PT_LOAD) continue
+    for (const [field, name] of SEGMENT_WORDS) {
+      if (!Number.isSafeInteger(u64(view, base + field)))
+        return complaint.error(
+          'bad segment',
+          at + field,
+          `segment ${index} has the ${name} ${hexAt(view, base + field)}`,
+        )
+    }
     const segment = {
       index,
       at,
@@ -356,18 +379,8 @@ export function interpreterName(bytes: Uint8Array, offset: number, complaint: El
   return String.fromCharCode(...bytes.subarray(0, end))
 }
 
-/** Errors of execve that are none of the file's form. */
-export const tooBig = (file: string): ElfError => ({
-  kind: 'too large',
-  file,
-  offset: null,
-  text: 'its arguments and environment do not fit on the stack',
-  errno: E2BIG,
-})
-export const noInterpreter = (program: string, interpreter: string, offset: number): ElfError => ({
-  kind: 'interpreter',
-  file: program,
-  offset,
-  text: `its interpreter ${interpreter} is not there`,
-  errno: ENOENT,
-})
+/** The interpreter of a program or script cannot be opened. */
+export function noInterpreter(complaint: ElfComplaint, offset: number, interpreter: string, why: Err): ElfError {
+  const problem = why === ENOENT ? 'is not there' : `cannot be opened: ${errName(why)}`
+  return complaint.error('interpreter', offset, `its interpreter ${interpreter} ${problem}`, why)
+}

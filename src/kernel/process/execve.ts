@@ -46,7 +46,15 @@ import {
   uvmspaceFree,
   type VmSpace,
 } from '../map/index.ts'
-import { ElfComplaint, type ElfError, type ElfImage, type ElfLimits, interpreterName, isElfError } from './elf.ts'
+import {
+  ElfComplaint,
+  type ElfError,
+  type ElfImage,
+  type ElfLimits,
+  interpreterName,
+  isElfError,
+  noInterpreter,
+} from './elf.ts'
 import { endOtherThreads, leaveMemory } from './exit.ts'
 import { argumentBytes, buildInitialStack, type InitialStack } from './initialStack.ts'
 import type { Kernel } from './kernel.ts'
@@ -59,6 +67,8 @@ import { VDSO_FILE } from './vdso.ts'
 
 const SCRIPT_LEVELS = 5
 const SCRIPT_LINE = 255
+/** The interpreter's name follows "#!". */
+const SCRIPT_NAME_AT = 2
 /** MAX_ARG_STRLEN */
 const ARGUMENT_MAX = 128 * KiB
 const ARGUMENTS_MAX = 6 * MiB
@@ -117,7 +127,7 @@ export function* buildProgram(
   needsPermission: boolean,
 ): Sleep<Built | Err | ElfError> {
   const found = yield* findProgram(kernel, context, request, needsPermission)
-  if (isErr(found)) return found
+  if (isErr(found) || isElfError(found)) return found
   const { file, path, argv } = found
   const result = yield* buildFrom(kernel, limits, context, file, path, argv, request)
   if (isErr(result) || isElfError(result)) file.release()
@@ -164,12 +174,13 @@ function* findProgram(
   context: WalkContext,
   request: ExecRequest,
   needsPermission: boolean,
-): Sleep<{ file: OpenFile; path: string; argv: readonly Uint8Array[] } | Err> {
+): Sleep<{ file: OpenFile; path: string; argv: readonly Uint8Array[] } | Err | ElfError> {
   let { path } = request
+  let script: string | null = null
   let argv = request.argv.length === 0 ? [new Uint8Array(0)] : request.argv
   for (let level = 0; ; level++) {
     const file = yield* openProgram(kernel, context, path, needsPermission)
-    if (isErr(file)) return file
+    if (isErr(file)) return script === null ? file : noInterpreter(new ElfComplaint(script), SCRIPT_NAME_AT, path, file)
     const head = yield* readBytes(file, 0, SCRIPT_LINE + 1)
     if (isErr(head)) {
       file.release()
@@ -179,9 +190,13 @@ function* findProgram(
     file.release()
     if (level === SCRIPT_LEVELS) return ELOOP
     const line = scriptLine(head)
-    if (line === null) return ENOEXEC
+    if (line === null) {
+      const why = 'it is a script whose first line names no interpreter'
+      return new ElfComplaint(path).error('interpreter', SCRIPT_NAME_AT, why)
+    }
     // #! interpreter [argument] runs: interpreter, argument, path of the script, its arguments.
     argv = [...line.map(nameToBytes), nameToBytes(path), ...argv.slice(1)]
+    script = path
     path = line[0]!
   }
 }
@@ -276,10 +291,7 @@ function* readInterpreter(
   const name = interpreterName(bytes, offset, complaint)
   if (typeof name !== 'string') return name
   const opened = yield* openProgram(kernel, context, name, true)
-  if (isErr(opened)) {
-    if (opened !== ENOENT) return opened
-    return complaint.error('interpreter', offset, `its interpreter ${name} is not there`, ENOENT)
-  }
+  if (isErr(opened)) return noInterpreter(complaint, offset, name, opened)
   const read = yield* readElf(opened, limits, new ElfComplaint(name, true))
   if (!isErr(read) && !isElfError(read)) return { file: opened, image: read }
   opened.release()

@@ -26,7 +26,8 @@ export function mapsLine(space: VmSpace, entry: VmMapEntry): string {
 
 /** The lines of the entry that holds `va` and of its neighbours, in order. */
 export function mapsAround(space: VmSpace, va: number): string[] {
-  const at = space.map.firstEndingAbove(va)
+  // The kernel's half, whose addresses are negative here, lies above everything.
+  const at = va < 0 ? null : space.map.firstEndingAbove(va)
   let below: VmMapEntry | null = null
   if (at !== null) below = at.prev
   else for (const entry of space.map.entries()) below = entry
