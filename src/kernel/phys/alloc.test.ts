@@ -4,6 +4,7 @@ import { allocPages, allocPagesNode, allocPagesNodeTry, allocPagesTry, failNthAl
 import { bootPhys } from './boot.ts'
 import { NR_FREE_CMA_PAGES, NR_FREE_PAGES, NUMA_FOREIGN, NUMA_HIT, NUMA_MISS, NUMA_OTHER } from './counters.ts'
 import { allocPagesExact, allocPagesExactNid, freePagesExact } from './exact.ts'
+import { foldHotCounters } from './hotPage.ts'
 import { freePages } from './free.ts'
 import {
   __GFP_HIGH,
@@ -210,6 +211,7 @@ describe('allocation limits', () => {
     const phys = boot(T2)
     allocPagesNodeTry(phys, 1, GFP_KERNEL, 0)
     const [near, far] = [phys.nodes[0]!.zones[2]!, phys.nodes[1]!.zones[2]!]
+    foldHotCounters(phys)
     expect([far.stat[NUMA_HIT], far.stat[NUMA_OTHER]]).toEqual([1, 1])
     while (take(phys, GFP_KERNEL, 10) < 1310720);
     expect([far.stat[NUMA_MISS], near.stat[NUMA_FOREIGN]]).toEqual([1, 1])

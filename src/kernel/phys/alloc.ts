@@ -50,6 +50,7 @@ import {
   WMARK_LOW,
   WMARK_MIN,
 } from './gfp.ts'
+import { forgetHotRequest, takeHotPage } from './hotPage.ts'
 import { PG_pfmemalloc, PG_reserved } from './pageFlags.ts'
 import { drainAllPages, takeFromPcp } from './pcp.ts'
 import type { Phys } from './phys.ts'
@@ -98,6 +99,10 @@ export function allocPagesNodeTry(
   order: number,
   nodemask: ReadonlySet<number> | null = null,
 ): Pfn | WouldSleep | Err {
+  if (order === 0 && nodemask === null) {
+    const hot = takeHotPage(phys, nid, givenGfp)
+    if (hot >= 0) return phys.frames.pfnAt(hot)
+  }
   const request = hotRequest
   if (!prepare(phys, request, nid, givenGfp, order, nodemask)) return finishFailed(phys, request)
   const f = plainPasses(phys, request)
@@ -154,6 +159,7 @@ function prepare(
   order: number,
   nodemask: ReadonlySet<number> | null,
 ): boolean {
+  forgetHotRequest(phys)
   const gfp = givenGfp & phys.gfpAllowedMask
   const highZone = phys.config.gfpZone[gfp & GFP_ZONEMASK]!
   if (highZone < 0) panic('zone bits of a request exclude each other', gfpText(gfp))
@@ -319,14 +325,14 @@ function takeFromZone(
     else {
       zone.lock.acquire()
       f = takeBlock(phys, zone, order, migratetype)
-      if (f >= 0) countFree(zone, frames.freeType[f]!, -(2 ** order))
+      if (f >= 0) countFree(zone, frames.freeType[f]!, -(1 << order))
       zone.lock.release()
     }
     if (f < 0) return NONE
     const stat = zone.stat
-    stat[NR_ALLOC_BATCH]! -= 2 ** order
+    stat[NR_ALLOC_BATCH]! -= 1 << order
     if (stat[NR_ALLOC_BATCH]! <= 0) zone.isFairDepleted = true
-    phys.events.counts[PGALLOC + zone.index]! += 2 ** order
+    phys.events.counts[PGALLOC + zone.index]! += 1 << order
     if (zone.node === preferred.node) stat[NUMA_HIT]!++
     else {
       stat[NUMA_MISS]!++
@@ -352,25 +358,25 @@ function zeroBlock(phys: Phys, f: number, order: number): void {
   const memory = phys.machine.memory
   if (memory === null) return
   const pfn = phys.frames.pfnAt(f)
-  for (let i = 0; i < 2 ** order; i++) memory.zeroFrame(pfn + i)
+  for (let i = 0; i < 1 << order; i++) memory.zeroFrame(pfn + i)
 }
 
 function isBacked(phys: Phys, f: number, order: number): boolean {
   const memory = phys.machine.memory!
   const pfn = phys.frames.pfnAt(f)
-  for (let i = 0; i < 2 ** order; i++) if (memory.frameOffset(pfn + i) < 0) return false
+  for (let i = 0; i < 1 << order; i++) if (memory.frameOffset(pfn + i) < 0) return false
   return true
 }
 
 /** RAM the host cannot back does not exist for the kernel: the block leaves service, like a hole. */
 function retireUnbacked(phys: Phys, zone: Zone, f: number, order: number): void {
-  for (let i = f; i < f + 2 ** order; i++) {
+  for (let i = f; i < f + (1 << order); i++) {
     phys.frames.flags[i] = PG_reserved
     phys.frames.refcount[i] = 1
   }
-  zone.managed -= 2 ** order
-  phys.totalramPages -= 2 ** order
-  phys.nrUnbackedPages += 2 ** order
+  zone.managed -= 1 << order
+  phys.totalramPages -= 1 << order
+  phys.nrUnbackedPages += 1 << order
 }
 
 /** A new round of fair shares for the zones of the preferred node, up to the preferred one. */
@@ -497,7 +503,7 @@ function shouldRetry(request: AllocRequest, reclaimed: number): boolean {
   if ((gfp & __GFP_NORETRY) !== 0) return false
   if ((gfp & __GFP_NOFAIL) !== 0) return true
   if (order <= PAGE_ALLOC_COSTLY_ORDER) return true
-  return (gfp & __GFP_REPEAT) !== 0 && reclaimed < 2 ** order
+  return (gfp & __GFP_REPEAT) !== 0 && reclaimed < 1 << order
 }
 
 const OOM_PROGRESS = -3
@@ -565,4 +571,5 @@ function warnFailed(phys: Phys, request: AllocRequest): void {
 export function failNthAllocation(phys: Phys, n: number): void {
   kassert(n >= 0, 'a count is not negative')
   phys.failAfter = n
+  forgetHotRequest(phys)
 }

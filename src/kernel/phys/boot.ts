@@ -6,6 +6,7 @@ import { CFG32, CFG64 } from './configuration.ts'
 import { releaseBootPages } from './free.ts'
 import { freeAreaInitNodes, setDmaReserve } from './freeAreaInit.ts'
 import { GFP_ALL_BITS } from './gfp.ts'
+import { forgetHotRequest } from './hotPage.ts'
 import { MEMBLOCK_HOTPLUG, type Memblock } from './memblock.ts'
 import { nodeMapPfnAlignment } from './nodeMap.ts'
 import { setupZonePageset } from './pcp.ts'
@@ -46,6 +47,7 @@ export function bootPhys(machine: PhysMachine, config: BootConfig): Phys {
   freeAllBootmem(phys)
   for (const zone of phys.populatedZones) setupZonePageset(phys, zone)
   phys.gfpAllowedMask = GFP_ALL_BITS
+  forgetHotRequest(phys)
   for (const area of phys.cmaAreas) activateCmaArea(phys, area)
   initPerZoneWmarkMin(phys)
   return phys

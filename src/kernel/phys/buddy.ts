@@ -52,7 +52,7 @@ export function freeOneBlock(phys: Phys, zone: Zone, frame: number, givenOrder: 
   let order = givenOrder
   let ceiling = MAX_ORDER - 1
   if (type === MIGRATE_ISOLATE) ceiling = phys.pageblockOrder
-  else countFree(zone, type, 2 ** order)
+  else countFree(zone, type, 1 << order)
 
   while (order < ceiling) {
     const buddy = f ^ (1 << order)
@@ -65,7 +65,7 @@ export function freeOneBlock(phys: Phys, zone: Zone, frame: number, givenOrder: 
       mapcount[buddy] = -1
     } else if ((frames.flags[buddy]! & PG_guard) !== 0) {
       frames.flags[buddy]! &= ~PG_guard
-      if (type !== MIGRATE_ISOLATE) countFree(zone, type, 2 ** order)
+      if (type !== MIGRATE_ISOLATE) countFree(zone, type, 1 << order)
     } else break
     orders[buddy] = 0
     f &= buddy
@@ -105,7 +105,7 @@ export function expand(phys: Phys, zone: Zone, f: number, low: number, high: num
     frames.freeType[upper] = type
     if (order < phys.guardpageMinorder) {
       frames.flags[upper]! |= PG_guard
-      countFree(zone, type, -(2 ** order))
+      countFree(zone, type, -(1 << order))
       continue
     }
     frames.mapcount[upper] = BUDDY_MAPCOUNT
@@ -231,8 +231,8 @@ export function moveFreepagesBlock(phys: Phys, zone: Zone, f: number, type: numb
     frames.unlink(at)
     frames.pushFront(zone.freeLists + order * MIGRATE_TYPES + type, at)
     frames.freeType[at] = type
-    at += 2 ** order
-    moved += 2 ** order
+    at += 1 << order
+    moved += 1 << order
   }
   return moved
 }
@@ -260,7 +260,7 @@ export function splitFreeBlockAt(phys: Phys, zone: Zone, edge: number): void {
   let head = freeBlockHead(phys, edge)
   if (head < 0 || frames.zone[head] !== zone.slot) return
   let order = frames.private[head]!
-  if (head + 2 ** order <= edge) return
+  if (head + (1 << order) <= edge) return
   const type = frames.freeType[head]!
   unlistBlock(phys, zone, head, order)
   while (head !== edge) {

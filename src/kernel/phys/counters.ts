@@ -143,6 +143,8 @@ export class VmEvents {
   readonly names: readonly string[]
   readonly counts: Float64Array
   readonly #position = new Map<string, number>()
+  /** Adds what hot code has only noted (hotPage.ts). */
+  fold: () => void = () => {}
   constructor(zoneWords: readonly string[]) {
     this.names = [...zoneWords.map((word) => `pgalloc_${word}`), ...EVENT_NAMES_AFTER_ZONES]
     this.counts = new Float64Array(this.names.length)
@@ -155,6 +157,7 @@ export class VmEvents {
     this.counts[this.#position.get(name)!]! += n
   }
   get(name: string): number {
+    this.fold()
     const i = this.#position.get(name)
     return i === undefined ? 0 : this.counts[i]!
   }

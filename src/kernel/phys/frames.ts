@@ -26,6 +26,8 @@ export class Frames {
   readonly #offsetMask: number
   readonly #sectionFirst: Int32Array
   readonly #sectionPfn: Float64Array
+  /** The same where it is below 2^31, else -1. */
+  readonly #sectionSmallPfn: Int32Array
 
   readonly flags: Uint32Array
   /** _count: owner 1, private data 1, each managed PTE, look-ups, LRU batches, loans. */
@@ -66,9 +68,12 @@ export class Frames {
     this.count = sections.length * this.sectionPages
     this.#sectionFirst = new Int32Array(sections.length === 0 ? 0 : sections[sections.length - 1]! + 1).fill(-1)
     this.#sectionPfn = new Float64Array(sections.length)
+    this.#sectionSmallPfn = new Int32Array(sections.length)
     sections.forEach((section, i) => {
       this.#sectionFirst[section] = i * this.sectionPages
-      this.#sectionPfn[i] = section * this.sectionPages
+      const first = section * this.sectionPages
+      this.#sectionPfn[i] = first
+      this.#sectionSmallPfn[i] = first < 2 ** 31 ? first : -1
     })
     const n = this.count
     this.flags = new Uint32Array(n).fill(PG_reserved)
@@ -91,14 +96,17 @@ export class Frames {
 
   /** The frame index of a pfn, -1 if the pfn is not valid (no present section). */
   indexOf(pfn: number): number {
-    const section = Math.floor(pfn / this.sectionPages)
+    // Below 8 TiB in small integers.
+    const section = pfn >= 0 && pfn < 2 ** 31 ? pfn >>> this.sectionShift : Math.floor(pfn / this.sectionPages)
     if (!(section >= 0 && section < this.#sectionFirst.length)) return -1
     const first = this.#sectionFirst[section]!
     return first < 0 ? -1 : first + (pfn & this.#offsetMask)
   }
   /** The pfn of a frame index. */
   pfnAt(f: number): Pfn {
-    return pfn(this.#sectionPfn[f >>> this.sectionShift]! + (f & this.#offsetMask))
+    const section = f >>> this.sectionShift
+    const first = this.#sectionSmallPfn[section]!
+    return pfn((first >= 0 ? first : this.#sectionPfn[section]!) + (f & this.#offsetMask))
   }
   /** The frame index of a pfn that must be valid. */
   frameOf(pfn: number): number {

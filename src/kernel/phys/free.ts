@@ -14,6 +14,7 @@ import {
   PG_reserved,
   PG_tail,
 } from './pageFlags.ts'
+import { giveHotPage } from './hotPage.ts'
 import { pageblockType } from './pageblock.ts'
 import { freeToPcp } from './pcp.ts'
 import type { Phys } from './phys.ts'
@@ -26,6 +27,7 @@ import type { Phys } from './phys.ts'
  */
 export function freePages(phys: Phys, pfn: Pfn | number, order: number): void {
   const f = phys.frames.frameOf(pfn)
+  if (order === 0 && giveHotPage(phys, f)) return
   if (dropReference(phys, f)) freeBlock(phys, f, order, false)
 }
 
@@ -76,7 +78,7 @@ export function compoundOrder(phys: Phys, f: number): number {
 export function makeCompound(phys: Phys, f: number, order: number): void {
   const frames = phys.frames
   frames.flags[f]! |= PG_head
-  for (let i = 1; i < 2 ** order; i++) {
+  for (let i = 1; i < 1 << order; i++) {
     frames.flags[f + i]! |= PG_tail
     frames.private[f + i] = f
     frames.refcount[f + i] = 0
@@ -94,7 +96,7 @@ export function splitPage(phys: Phys, pfn: Pfn | number, order: number): void {
   const f = frames.frameOf(pfn)
   kassert((frames.flags[f]! & (PG_head | PG_tail)) === 0, 'a compound page is not split', `pfn ${pfn}`)
   kassert(frames.refcount[f]! > 0, 'a page that is split is in use', `pfn ${pfn}`)
-  for (let i = 1; i < 2 ** order; i++) frames.refcount[f + i] = 1
+  for (let i = 1; i < 1 << order; i++) frames.refcount[f + i] = 1
 }
 
 function dropReference(phys: Phys, f: number): boolean {
@@ -113,7 +115,7 @@ export function freeBlock(phys: Phys, f: number, order: number, cold: boolean): 
   if (trace.on) trace.emit('mm_page_free', { pfn: phys.frames.pfnAt(f), order })
   if (!checkFree(phys, f, order)) return
   const zone = phys.zoneBySlot[phys.frames.zone[f]!]!
-  phys.events.counts[PGFREE]! += 2 ** order
+  phys.events.counts[PGFREE]! += 1 << order
   if (order === 0) {
     freeToPcp(phys, zone, f, cold)
     return
@@ -129,7 +131,7 @@ export function freeBlock(phys: Phys, f: number, order: number, cold: boolean): 
 function checkFree(phys: Phys, head: number, order: number): boolean {
   const { flags, mapcount, refcount, owner, wireCount, loanCount, pvHead } = phys.frames
   if ((flags[head]! & PG_head) !== 0 && !unmakeCompound(phys, head, order)) return false
-  const end = head + 2 ** order
+  const end = head + (1 << order)
   for (let f = head; f < end; f++) {
     if ((flags[f]! & PG_anon) !== 0) owner[f] = 0
     if ((flags[f]! & PG_queued) !== 0) phys.queues!.dequeue(f)
@@ -156,13 +158,14 @@ function checkFree(phys: Phys, head: number, order: number): boolean {
 function unmakeCompound(phys: Phys, head: number, order: number): boolean {
   const { flags, private: heads, lruPrev } = phys.frames
   let isGood = lruPrev[head + 1] === order
-  for (let f = head + 1; isGood && f < head + 2 ** order; f++) isGood = (flags[f]! & PG_tail) !== 0 && heads[f] === head
+  for (let f = head + 1; isGood && f < head + (1 << order); f++)
+    isGood = (flags[f]! & PG_tail) !== 0 && heads[f] === head
   if (!isGood) {
     badPage(phys, head)
     return false
   }
   flags[head]! &= ~PG_head
-  for (let f = head + 1; f < head + 2 ** order; f++) flags[f]! &= ~PG_tail
+  for (let f = head + 1; f < head + (1 << order); f++) flags[f]! &= ~PG_tail
   lruPrev[head + 1] = -1
   return true
 }
@@ -170,7 +173,7 @@ function unmakeCompound(phys: Phys, head: number, order: number): boolean {
 /** Allocation-time check: a free page has no flag, no reference, no map, no owner. A bad block is leaked whole. */
 export function checkNew(phys: Phys, head: number, order: number): boolean {
   const { flags, mapcount, refcount, owner } = phys.frames
-  for (let f = head; f < head + 2 ** order; f++) {
+  for (let f = head; f < head + (1 << order); f++) {
     if (flags[f] === 0 && mapcount[f] === -1 && refcount[f] === 0 && owner[f] === 0) continue
     badPage(phys, f)
     return false
@@ -203,16 +206,16 @@ export function releaseBootPages(phys: Phys, startPfn: number, endPfn: number): 
   const { frames } = phys
   for (let pfn = startPfn; pfn < endPfn;) {
     let order = 10
-    while (pfn % 2 ** order !== 0 || pfn + 2 ** order > endPfn) order--
+    while (pfn % (1 << order) !== 0 || pfn + (1 << order) > endPfn) order--
     const f = frames.frameOf(pfn)
-    for (let i = f; i < f + 2 ** order; i++) {
+    for (let i = f; i < f + (1 << order); i++) {
       frames.flags[i]! &= ~PG_reserved
       frames.refcount[i] = 0
     }
-    phys.zoneOf(f).managed += 2 ** order
-    phys.totalramPages += 2 ** order
+    phys.zoneOf(f).managed += 1 << order
+    phys.totalramPages += 1 << order
     freeBlock(phys, f, order, false)
-    pfn += 2 ** order
+    pfn += 1 << order
   }
 }
 

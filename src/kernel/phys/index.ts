@@ -60,6 +60,7 @@ export {
   putPage,
   splitPage,
 } from './free.ts'
+export { foldHotCounters } from './hotPage.ts'
 export { copyPage, pageAddress, pfnOfAddress, zeroPage } from './page.ts'
 export { allocPagesExact, allocPagesExactNid, freePagesExact } from './exact.ts'
 export { drainAllPages, drainCpu, drainLocalPages, zoneBatchSize } from './pcp.ts'

@@ -3,6 +3,7 @@
 import { MAX_NR_ZONES } from './configuration.ts'
 import { NR_FREE_PAGES } from './counters.ts'
 import { GFP_HIGHUSER_MOVABLE, GFP_ZONEMASK, WMARK_HIGH } from './gfp.ts'
+import { foldHotCounters } from './hotPage.ts'
 import type { Phys } from './phys.ts'
 
 /**
@@ -50,6 +51,7 @@ export function freeCount(phys: Phys): number {
 
 /** One zone counter summed over all zones (global_page_state). */
 export function globalStat(phys: Phys, item: number): number {
+  foldHotCounters(phys)
   let sum = 0
   for (let slot = 0; slot < phys.nrNodeIds * MAX_NR_ZONES; slot++) sum += phys.zoneBySlot[slot]!.stat[item]!
   return sum

@@ -25,7 +25,10 @@ function blockSlot(phys: Phys, f: number): number {
 
 /** The migrate type of the pageblock that holds frame `f`. Hot. */
 export function pageblockType(phys: Phys, f: number): number {
-  const slot = (f >>> phys.pageblockOrder) + phys.zoneBySlot[phys.frames.zone[f]!]!.blockOffset
+  return blockTypeAt(phys, (f >>> phys.pageblockOrder) + phys.zoneBySlot[phys.frames.zone[f]!]!.blockOffset)
+}
+/** The migrate type of the pageblock at a position in the array. Hot. */
+export function blockTypeAt(phys: Phys, slot: number): number {
   return (phys.pageblockBits[slot >>> 3]! >>> (29 - ((slot & 7) << 2))) & MIGRATETYPE_MASK
 }
 

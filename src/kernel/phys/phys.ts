@@ -4,6 +4,7 @@ import { CFG64, DIRECT_MAP_BASE, MAX_NR_ZONES, type Configuration } from './conf
 import { VmEvents } from './counters.ts'
 import { Frames } from './frames.ts'
 import { GFP_BOOT_MASK } from './gfp.ts'
+import { foldHotCounters, HotRequest } from './hotPage.ts'
 import { Memblock } from './memblock.ts'
 import type { MemoryTask, PageQueues, Reclaimer } from './reclaimer.ts'
 import { Node, type Zone } from './zone.ts'
@@ -131,6 +132,8 @@ export class Phys {
   isMobilityGroupingDisabled = false
   /** Frames may exist that cannot be backed: allocation then checks. */
   mayLackBacking = false
+  /** The kind of request that came last (hotPage.ts). */
+  readonly hotRequest = new HotRequest()
   /** Fault injection: the n-th allocation from now fails (0 = off). */
   failAfter = 0
   readonly zonelistsMutex = new MapLock('zonelists')
@@ -166,6 +169,7 @@ export class Phys {
     this.pageblockOrder = options.pageblockOrder ?? 9
     this.pageblockPages = 2 ** this.pageblockOrder
     this.events = new VmEvents(this.config.zoneWords)
+    this.events.fold = () => foldHotCounters(this)
     this.tunables = new Tunables(this.config)
     this.directMapBase = options.directMapBase ?? DIRECT_MAP_BASE
     this.guardpageMinorder = options.guardpageMinorder ?? 0

@@ -11,6 +11,7 @@ import {
   ZONE_STAT_NAMES,
 } from './counters.ts'
 import { MIGRATE_NAMES, MIGRATE_TYPES, WMARK_HIGH, WMARK_LOW, WMARK_MIN } from './gfp.ts'
+import { foldHotCounters } from './hotPage.ts'
 import { globalStat } from './nrFree.ts'
 import { pageblockType } from './pageblock.ts'
 import type { Phys } from './phys.ts'
@@ -77,6 +78,7 @@ export function pageblockCounts(phys: Phys, zone: Zone): number[] {
 
 /** /proc/zoneinfo: everything known of each populated zone. */
 export function zoneinfoText(phys: Phys): string {
+  foldHotCounters(phys)
   return phys.populatedZones.map((zone) => zoneText(phys, zone)).join('')
 }
 function zoneText(phys: Phys, zone: Zone): string {

@@ -14,6 +14,7 @@ import {
   WMARK_LOW,
   WMARK_MIN,
 } from './gfp.ts'
+import { forgetHotRequest } from './hotPage.ts'
 import { nrFreeBufferPages } from './nrFree.ts'
 import { pageblockType, setPageblockMigratetype } from './pageblock.ts'
 import { PG_reserved } from './pageFlags.ts'
@@ -45,14 +46,14 @@ function watermarkOk(
   flags: number,
   freePages: number,
 ): boolean {
-  let free = freePages - (2 ** order - 1)
+  let free = freePages - ((1 << order) - 1)
   let min = mark
   if ((flags & ALLOC_HIGH) !== 0) min -= Math.floor(min / 2)
   if ((flags & ALLOC_HARDER) !== 0) min -= Math.floor(min / 4)
   const cma = (flags & ALLOC_CMA) !== 0 ? 0 : zone.stat[NR_FREE_CMA_PAGES]!
   if (free - cma <= min + zone.lowmemReserve[classzone]!) return false
   for (let o = 0; o < order; o++) {
-    free -= zone.nrFree[o]! * 2 ** o
+    free -= zone.nrFree[o]! * (1 << o)
     min = Math.floor(min / 2)
     if (free <= min) return false
   }
@@ -73,6 +74,7 @@ export function* setupPerZoneWmarks(phys: Phys): Sleep<void> {
 
 /** The same for a caller that holds the zonelists mutex, or needs none (boot). */
 export function setupPerZoneWmarksLocked(phys: Phys): void {
+  forgetHotRequest(phys)
   const zones = phys.zones
   const pagesMin = Math.floor(phys.tunables.minFreeKbytes / 4)
   let lowmem = 0
@@ -145,6 +147,7 @@ export function calculateTotalreservePages(phys: Phys): void {
 
 /** lowmem_reserve: what a zone keeps from requests that could have used a higher zone. */
 export function setupPerZoneLowmemReserve(phys: Phys): void {
+  forgetHotRequest(phys)
   const ratio = phys.tunables.lowmemReserveRatio
   for (const node of phys.onlineNodes) {
     for (let j = 0; j < MAX_NR_ZONES; j++) {

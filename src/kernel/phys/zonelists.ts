@@ -4,6 +4,7 @@ import { EINVAL, type Err } from '../../base/index.ts'
 import { MAX_NR_ZONES } from './configuration.ts'
 import { MIGRATE_TYPES } from './gfp.ts'
 import { nrFreePagecachePages } from './nrFree.ts'
+import { forgetHotRequest } from './hotPage.ts'
 import type { Phys } from './phys.ts'
 import { Zonelist, type Zone } from './zone.ts'
 
@@ -64,6 +65,7 @@ export function buildAllZonelists(phys: Phys): void {
     node.zonelists = [new Zonelist(fallback), new Zonelist(byNode(phys, [node.id]))]
   }
   phys.vmTotalPages = nrFreePagecachePages(phys)
+  forgetHotRequest(phys)
   phys.isMobilityGroupingDisabled = phys.vmTotalPages < phys.pageblockPages * MIGRATE_TYPES
   phys.log.print(
     `Built ${phys.nrOnlineNodes} zonelists in ${phys.tunables.zonelistOrder === 'node' ? 'Node' : 'Zone'} order, ` +
