@@ -11,6 +11,7 @@
  *
  * Invariants (verify recomputes them)
  *  - A leaf may be hidden: mapped for the kernel, not valid for the processor (pmapSetProtection). All that follows holds for it.
+ *  - A superpage of a user is 512 managed pages in all that follows; a table is held back for splitting it (large.ts).
  *  - A managed leaf has exactly one entry in the reverse map, and every entry of the reverse map has its leaf.
  *  - mapcount + 1 is the number of managed leaves of a frame; each of them holds one of its references.
  *  - residentCount counts the managed leaves of a pmap, wiredCount the leaves with the wired bit, tablePages its tables.
@@ -52,6 +53,7 @@ export { pmapShootdownKernel } from './shootdown.ts'
 export { pmapCreate, pmapDestroy, pmapReference } from './pmapCreate.ts'
 export { pmapEnter } from './pmapEnter.ts'
 export { pmapEnterSoft } from './pmapEnterSoft.ts'
+export { pmapEnterLarge } from './large.ts'
 export { pmapRemove, pmapRemoveAll } from './pmapRemove.ts'
 export { pmapProtect } from './pmapProtect.ts'
 export { pmapSetProtection } from './pmapSetProtection.ts'

@@ -1,6 +1,7 @@
 import { ENOMEM, kassert, PAGE_SIZE, type Err } from '../../base/index.ts'
 import { F_ACCESSED, F_DIRTY, F_MANAGED, F_WIRED, F_WRITE } from '../../machine/index.ts'
 import { ATTR_EXCLUSIVE, needsInvalidation, PMAP_COPY_SHARED } from './constants.ts'
+import { splitRange } from './large.ts'
 import { linkFrame } from './leaf.ts'
 import { writeLeaf } from './pmapEnter.ts'
 import { nextRun } from './runs.ts'
@@ -21,6 +22,7 @@ export function pmapCopyRange(dst: Pmap, src: Pmap, sva: number, eva: number, fl
   const { room } = src
   const { format, memory, frames, reverse } = room
   const words = memory.i32
+  splitRange(src, sva, eva)
   const isShared = (flags & PMAP_COPY_SHARED) !== 0
   for (let word = nextRun(src, sva, eva), next = 0; word >= 0; word = nextRun(src, next, eva)) {
     kassert(room.level === 0, 'a superpage is not copied')

@@ -11,6 +11,7 @@ import {
   VM_PROT_READ,
   VM_PROT_WRITE,
 } from './constants.ts'
+import { splitAt } from './large.ts'
 import { dropLeaf, isManaged, linkFrame } from './leaf.ts'
 import { drain, queueInvalidation, refillHere } from './shootdown.ts'
 import { ensureEntry } from './tables.ts'
@@ -43,6 +44,7 @@ export function pmapEnter(pmap: Pmap, va: number, pfn: Pfn | number, prot: numbe
   const f = frames.indexOf(pfn)
   const managed = isManaged(frames, f, flags)
   if (managed && !room.reverse.reserve()) return lacksMemory(flags)
+  splitAt(pmap, va)
   const word = ensureEntry(pmap, va)
   if (word < 0) return lacksMemory(flags)
 

@@ -1,4 +1,5 @@
 import { ENOMEM, kassert, type Err } from '../../base/index.ts'
+import { splitAt } from './large.ts'
 import { dropLeaf } from './leaf.ts'
 import { ensureEntry, findEntry, pruneTables } from './tables.ts'
 import type { Pmap } from './pmaps.ts'
@@ -15,6 +16,7 @@ export function pmapEnterSoft(pmap: Pmap, va: number, kind: number, value: numbe
   const { room } = pmap
   const { format, memory, frames } = room
   kassert((va & 0xfff) === 0 && pmap.covers(va), 'a page is entered at a page of its half')
+  splitAt(pmap, va)
   const word = kind === 0 ? findEntry(pmap, va) : ensureEntry(pmap, va)
   if (word < 0) return ENOMEM
   if (kind === 0 && room.level > 0) {

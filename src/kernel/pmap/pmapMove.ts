@@ -1,5 +1,6 @@
 import { ENOMEM, kassert, PAGE_SIZE, type Err } from '../../base/index.ts'
 import { F_ACCESSED, F_MANAGED } from '../../machine/index.ts'
+import { splitRange } from './large.ts'
 import { nextRun } from './runs.ts'
 import { drain, queueInvalidation } from './shootdown.ts'
 import { ensureEntry, findEntry, pruneTables } from './tables.ts'
@@ -17,6 +18,7 @@ export function pmapMove(pmap: Pmap, from: number, to: number, bytes: number): 0
   const { room } = pmap
   const { frames } = room
   const end = from + bytes
+  splitRange(pmap, from, end)
   if (!makeTables(pmap, from, to, end)) return ENOMEM
   for (let word = nextRun(pmap, from, end), next = 0; word >= 0; word = nextRun(pmap, next, end)) {
     const { runStart, runEnd, tableFrame } = room

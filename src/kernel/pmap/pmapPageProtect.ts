@@ -4,6 +4,7 @@
 import { PAGE_SIZE, type Pfn } from '../../base/index.ts'
 import { F_ACCESSED, F_DIRTY } from '../../machine/index.ts'
 import { ATTR_MODIFIED, ATTR_REFERENCED, VM_PROT_NONE, VM_PROT_WRITE } from './constants.ts'
+import { splitAt } from './large.ts'
 import { dropLeaf } from './leaf.ts'
 import { writeLeaf } from './pmapEnter.ts'
 import { protectLeaf } from './pmapProtect.ts'
@@ -26,6 +27,7 @@ export function pmapPageProtect(room: Pmaps, pfn: Pfn | number, prot: number): v
     const va = reverse.vpnOf(e) * PAGE_SIZE
     // Removing the mapping takes this entry from the chain.
     e = reverse.next[e]
+    splitAt(pmap, va)
     const word = findEntry(pmap, va)
     if (prot === VM_PROT_NONE) dropLeaf(pmap, word, va)
     else if (protectLeaf(pmap, word, va, prot)) continue
@@ -76,7 +78,7 @@ function hasAttribute(room: Pmaps, pfn: number, attribute: number, bit: number):
   if ((frames.attrs[f] & attribute) !== 0) return true
   for (let e = reverse.head(f); e !== 0; e = reverse.next[e]) {
     const word = findEntry(room.byId[reverse.pmapIdOf(e)]!, reverse.vpnOf(e) * PAGE_SIZE)
-    if ((format.flagsOf(memory.i32[word], memory.i32[word + 1], 0) & bit) !== 0) return true
+    if ((format.flagsOf(memory.i32[word], memory.i32[word + 1], room.level) & bit) !== 0) return true
   }
   return false
 }
@@ -91,6 +93,7 @@ function clearAttribute(room: Pmaps, pfn: number, attribute: number, bits: numbe
   for (let e = reverse.head(f); e !== 0; e = reverse.next[e]) {
     const pmap = room.byId[reverse.pmapIdOf(e)]!
     const va = reverse.vpnOf(e) * PAGE_SIZE
+    splitAt(pmap, va)
     const word = findEntry(pmap, va)
     const flags = format.flagsOf(memory.i32[word], memory.i32[word + 1], 0)
     if ((flags & bits) === 0) continue

@@ -1,6 +1,7 @@
 import { kassert, PAGE_SIZE } from '../../base/index.ts'
 import { F_EXEC, F_WRITE } from '../../machine/index.ts'
 import { F_PROT, needsInvalidation, VM_PROT_EXECUTE, VM_PROT_NONE, VM_PROT_WRITE } from './constants.ts'
+import { splitRange } from './large.ts'
 import { dropLeaf } from './leaf.ts'
 import { writeLeaf } from './pmapEnter.ts'
 import { pmapRemove } from './pmapRemove.ts'
@@ -25,6 +26,7 @@ export function pmapProtect(pmap: Pmap, sva: number, eva: number, prot: number):
   const { room } = pmap
   const { format, memory, frames } = room
   const words = memory.i32
+  splitRange(pmap, sva, eva)
   for (let word = nextRun(pmap, sva, eva); word >= 0; word = nextRun(pmap, room.runEnd, eva)) {
     kassert(room.level === 0, 'a superpage is not protected in part')
     const { runStart, runEnd, tableFrame } = room

@@ -1,4 +1,6 @@
 import { kassert, PAGE_SIZE } from '../../base/index.ts'
+import { TABLE_SPAN } from './constants.ts'
+import { removeLarge, splitAt } from './large.ts'
 import { dropLeaf } from './leaf.ts'
 import { nextRun } from './runs.ts'
 import { queueInvalidation } from './shootdown.ts'
@@ -16,6 +18,8 @@ export function pmapRemove(pmap: Pmap, sva: number, eva: number, alsoSoft = fals
   const { room } = pmap
   const { format, memory, frames } = room
   const words = memory.i32
+  if (sva % TABLE_SPAN !== 0) splitAt(pmap, sva)
+  if (eva % TABLE_SPAN !== 0) splitAt(pmap, eva)
   for (let word = nextRun(pmap, sva, eva); word >= 0; word = nextRun(pmap, room.runEnd, eva)) {
     if (room.level > 0) {
       removeSuperpage(pmap, word, sva, eva)
@@ -36,10 +40,14 @@ export function pmapRemove(pmap: Pmap, sva: number, eva: number, alsoSoft = fals
   }
 }
 
-/** Superpages are unmanaged; they go whole. */
+/** Superpages go whole; what is left of one has been split. */
 function removeSuperpage(pmap: Pmap, word: number, sva: number, eva: number): void {
   const { room } = pmap
   const { runStart, runEnd } = room
+  if (pmap.large.has(runStart / TABLE_SPAN)) {
+    removeLarge(pmap, word, runStart)
+    return
+  }
   kassert(runStart >= sva && runEnd <= eva, 'a superpage is removed whole', `${runStart}`)
   room.memory.i32[word] = 0
   room.memory.i32[word + 1] = 0

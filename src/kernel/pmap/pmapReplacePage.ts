@@ -2,6 +2,7 @@ import { kassert, PAGE_SIZE, type Pfn } from '../../base/index.ts'
 import { F_ACCESSED, F_EXEC } from '../../machine/index.ts'
 import { PG_arch_1 } from '../phys/index.ts'
 import { ATTR_MODIFIED, ATTR_REFERENCED } from './constants.ts'
+import { splitAt } from './large.ts'
 import { countMapped, uncountMapped } from './leaf.ts'
 import { writeLeaf } from './pmapEnter.ts'
 import { drain, queueInvalidation } from './shootdown.ts'
@@ -32,6 +33,7 @@ export function pmapReplacePage(room: Pmaps, from: Pfn | number, to: Pfn | numbe
   for (let e = reverse.head(f); e !== 0; e = reverse.next[e]) {
     const pmap = room.byId[reverse.pmapIdOf(e)]!
     const va = reverse.vpnOf(e) * PAGE_SIZE
+    splitAt(pmap, va)
     const word = findEntry(pmap, va)
     const flags = format.flagsOf(memory.i32[word], memory.i32[word + 1], 0)
     if ((flags & F_EXEC) !== 0) isCode = true

@@ -2,6 +2,7 @@ import { kassert, PAGE_SIZE } from '../../base/index.ts'
 import { F_ACCESSED, F_EXEC, F_MANAGED, F_READ, F_USER, F_VALID, F_WRITE } from '../../machine/index.ts'
 import { PG_arch_1 } from '../phys/index.ts'
 import { F_PROT, needsInvalidation } from './constants.ts'
+import { splitRange } from './large.ts'
 import { announceCode, writeLeaf } from './pmapEnter.ts'
 import { nextRun } from './runs.ts'
 import { queueInvalidation } from './shootdown.ts'
@@ -27,6 +28,7 @@ export function pmapSetProtection(
   const { format, memory, frames } = room
   const words = memory.i32
   kassert(!pmap.isKernel, 'kernel mappings keep their permissions')
+  splitRange(pmap, sva, eva)
   const allowed = (prot & F_WRITE) !== 0 ? prot | F_READ : prot
   for (let word = nextRun(pmap, sva, eva), next = 0; word >= 0; word = nextRun(pmap, next, eva)) {
     kassert(room.level === 0, 'a superpage is not protected in part')

@@ -1,5 +1,6 @@
 import { panic } from '../../base/index.ts'
 import { F_WIRED } from '../../machine/index.ts'
+import { splitAt } from './large.ts'
 import { writeLeaf } from './pmapEnter.ts'
 import { findEntry } from './tables.ts'
 import type { Pmap } from './pmaps.ts'
@@ -12,6 +13,7 @@ import type { Pmap } from './pmaps.ts'
 export function pmapUnwire(pmap: Pmap, va: number): void {
   const { room } = pmap
   const { format, memory } = room
+  splitAt(pmap, va)
   const word = findEntry(pmap, va)
   const lo = memory.i32[word]
   const hi = memory.i32[word + 1]

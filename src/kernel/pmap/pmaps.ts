@@ -58,6 +58,9 @@ export class PmapCounters {
   asidDrops = 0
   /** CPUs that a shootdown found running a kernel thread over a lazily loaded root. */
   lazyLeaves = 0
+  /** Superpages entered, and split again. */
+  promotions = 0
+  demotions = 0
   enters = 0
   removals = 0
 }
@@ -192,6 +195,8 @@ export class Pmap {
   lazy = 0
   /** ASID on each CPU, 0 = none. */
   readonly asid: Uint16Array
+  /** Superpages by floor(va / TABLE_SPAN): for each, the table held back for splitting it. */
+  readonly large = new Map<number, number>()
   /** pmapRemoveAll: one flush at the end instead of single invalidations. */
   isRemovingAll = false
 

@@ -34,11 +34,11 @@ export class ReverseMap {
     this.#heads = heads
   }
 
-  /** Makes sure that the next `add` succeeds; false if it would not. */
-  reserve(): boolean {
-    if (this.#free !== 0) return true
-    if (this.count >= this.limit) return false
-    if (this.#used === this.next.length) this.#grow()
+  /** Makes sure that the next `adds` (one unless told) succeed; false if they would not. */
+  reserve(adds = 1): boolean {
+    if (adds === 1 && this.#free !== 0) return true
+    if (this.count + adds > this.limit) return false
+    while (this.#used + adds > this.next.length) this.#grow()
     return true
   }
   /** Records a mapping. Room for it has been reserved. */

@@ -1,7 +1,17 @@
 import { kassert, PAGE_SIZE } from '../../base/index.ts'
-import { F_ACCESSED, F_DIRTY, F_GLOBAL, F_MANAGED, F_USER, F_WIRED, F_WRITE, LEVEL_BYTES } from '../../machine/index.ts'
+import {
+  F_ACCESSED,
+  F_DIRTY,
+  F_GLOBAL,
+  F_MANAGED,
+  F_USER,
+  F_WIRED,
+  F_WRITE,
+  LEVEL_BYTES,
+  LEVEL_FRAMES,
+} from '../../machine/index.ts'
 import { PG_pagetable, PG_tail } from '../phys/index.ts'
-import { F_PROT } from './constants.ts'
+import { F_PROT, TABLE_SPAN } from './constants.ts'
 import { findEntry } from './tables.ts'
 import type { Pmap, Pmaps } from './pmaps.ts'
 
@@ -22,6 +32,7 @@ function verifyTables(pmap: Pmap): number {
   let resident = 0
   let wired = 0
   let tables = 0
+  let large = 0
   const half = format.entriesPerTable / 2
   const top = format.levels - 1
   const visit = (table: number, level: number, from: number, to: number, start: number): void => {
@@ -51,11 +62,17 @@ function verifyTables(pmap: Pmap): number {
       kassert((flags & F_USER) === 0 ? pmap.isKernel : !pmap.isKernel, 'user leaves are in user pmaps', `address ${va}`)
       if ((flags & F_WIRED) !== 0) wired++
       if ((flags & F_MANAGED) === 0) continue
-      resident++
-      let found = 0
-      for (let e = reverse.head(frames.frameOf(format.pfnOf(lo, hi))); e !== 0; e = reverse.next[e])
-        if (reverse.pmapIdOf(e) === pmap.id && reverse.vpnOf(e) === va / PAGE_SIZE) found++
-      kassert(found === 1, 'a managed leaf is in the reverse map once', `pmap ${pmap.id}, address ${va}: ${found}`)
+      if (level > 0) verifyLarge(pmap, va)
+      const first = frames.frameOf(format.pfnOf(lo, hi))
+      for (let page = 0; page < LEVEL_FRAMES[level]; page++) {
+        resident++
+        const vpn = va / PAGE_SIZE + page
+        let found = 0
+        for (let e = reverse.head(first + page); e !== 0; e = reverse.next[e])
+          if (reverse.pmapIdOf(e) === pmap.id && reverse.vpnOf(e) === vpn) found++
+        kassert(found === 1, 'a managed leaf is in the reverse map once', `pmap ${pmap.id}, page ${vpn}: ${found}`)
+      }
+      if (level > 0) large++
     }
     kassert(
       frames.private[f] === used,
@@ -72,8 +89,19 @@ function verifyTables(pmap: Pmap): number {
     `pmap ${pmap.id}: ${pmap.residentCount}, ${resident}`,
   )
   kassert(pmap.wiredCount === wired, 'wiredCount is right', `pmap ${pmap.id}: ${pmap.wiredCount}, ${wired}`)
+  kassert(pmap.large.size === large, 'superpages are known', `pmap ${pmap.id}: ${pmap.large.size}, ${large}`)
+  tables += large
   kassert(pmap.tablePages === tables, 'tablePages is right', `pmap ${pmap.id}: ${pmap.tablePages}, ${tables}`)
   return resident
+}
+
+/** The table that splitting a superpage will need is there and empty. */
+function verifyLarge({ room: { frames }, large, id }: Pmap, va: number): void {
+  const table = large.get(va / TABLE_SPAN)
+  kassert(table !== undefined, 'a superpage of a user can be split', `pmap ${id}, address ${va}`)
+  const f = frames.frameOf(table!)
+  const isSpare = (frames.flags[f] & PG_pagetable) !== 0 && frames.private[f] === 0
+  kassert(isSpare, 'a table held back is empty', `pmap ${id}, address ${va}`)
 }
 
 function verifyReverseMap(room: Pmaps, managed: number): void {
