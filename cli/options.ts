@@ -92,7 +92,7 @@ export function parseDemo(argv: readonly string[]): SystemConfig | 'help' {
 
 /** Reads the arguments of `oracle`. */
 export function parseOracle(argv: readonly string[]): OracleOptions | 'help' {
-  const { values, rest: files } = parse(ORACLE, argv)
+  const { values, rest: files } = parse('oracle', ORACLE, argv)
   if (values['help'] === true) return 'help'
   const level = wholeNumber(values, 'level', 3, 1, 3) as Level
   const seed = wholeNumber(values, 'seed', 1, 0, Number.MAX_SAFE_INTEGER)

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, describe, expect, it, vi } from 'vitest'
 import { execute } from '../../cli/pagewright.ts'
+import { skipFor } from '../lacks.ts'
 import { generate, OracleWorld, type Op, PROFILE_NAMES, shrink } from '../../src/index.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'pagewright-oracle-'))
@@ -128,7 +129,7 @@ describe('pagewright oracle --live', () => {
   it('agrees with the kernel of this computer', async (context) => {
     const { status, stdout, stderr } = await pagewright('oracle', '--live', '--seed', '7', '--ops', '2000')
     // No Linux 6.18 or no compiler: what is missing is named.
-    if (status === 3) context.skip(stderr.trim())
+    if (status === 3) skipFor(context, stderr.trim())
     expect([status, stdout.split('\nprofile')[0]]).toEqual([0, expect.stringMatching(/^profile/)])
   })
 })
