@@ -6,7 +6,17 @@
  *
  * Locks: the map lock for reading. The Try form never sleeps. Manual: uvm(9), NetBSD.
  */
-export { EXECUTE, FAULT_MAXPROT, FAULT_WIRE, faultMap, READ, uvmFault, uvmFaultTry, WRITE } from './uvmFault.ts'
+export {
+  EXECUTE,
+  FAULT_MAXPROT,
+  FAULT_WIRE,
+  faultMap,
+  pageProtection,
+  READ,
+  uvmFault,
+  uvmFaultTry,
+  WRITE,
+} from './uvmFault.ts'
 export { bindFault, populateRange } from './populate.ts'
 export * from './wire.ts'
 export { uvmMapClean } from './clean.ts'

@@ -11,6 +11,8 @@ import {
   type Err,
   EACCES,
   EFAULT,
+  EINTR,
+  EINVAL,
   ENOMEM,
   isErr,
   kassert,
@@ -39,6 +41,10 @@ import {
   uvmPagewire,
   VM_INHERIT_SHARE,
   VM_MAYGUARD,
+  VM_MAYPOISON,
+  VM_UFFD_MINOR,
+  VM_UFFD_MISSING,
+  VM_UFFD_WP,
   type VmMap,
   type VmMapEntry,
   type VmSpace,
@@ -59,6 +65,7 @@ import {
   VM_PROT_NONE,
 } from '../pmap/index.ts'
 import { breakAnonLoan, breakObjectLoan, isLoaned } from './breakLoan.ts'
+import { enterLargePage } from './largePage.ts'
 import { deactivateBehind, mapAnonNeighbours, mapObjectNeighbours } from './neighbours.ts'
 
 /** Waits for a frame that did not let the fault go on, before it is called out of memory. */
@@ -124,6 +131,17 @@ export function* faultMap(map: VmMap, address: number, access: number, how: numb
     const entry = map.lookup(va)
     if (entry === null) continue
     how |= FAULT_AGAIN
+    const listener = entry.listener
+    const kind = listener === null ? 0 : toldKind(map, entry, va, access)
+    if (listener !== null && kind !== 0) {
+      const error = yield* listener.wait(map.space!, address, access, kind)
+      if (error === 0) continue
+      if (error !== EINTR) {
+        stats.faults++
+        stats.protectionFaults++
+      }
+      return error
+    }
     const { object } = entry
     const anon = anonAt(map, entry, va)
     if (anon !== 0 && !isAnonReady(map.vm.anons, anon)) {
@@ -232,29 +250,54 @@ function resolve(map: VmMap, va: number, asked: number, how: number): 0 | Err | 
   // A page that may be written may be read: no page-table format has write without read.
   const allowed = (limit & WRITE) !== 0 ? limit | READ : limit
   if ((asked & ~allowed) !== 0) return EACCES
-  if ((entry.vmFlags & VM_MAYGUARD) !== 0 && !pmapLookup(map.pmap, va) && vm.pmaps.softKind === SOFT_GUARD)
-    return EFAULT
+  if ((entry.vmFlags & (VM_MAYGUARD | VM_MAYPOISON)) !== 0 && !pmapLookup(map.pmap, va)) {
+    // A marker with a value stands for a poisoned page.
+    if (vm.pmaps.softKind === SOFT_GUARD) return vm.pmaps.softValue === 0 ? EFAULT : EINVAL
+  }
+  if (entry.listener !== null && toldKind(map, entry, va, asked) !== 0) return WouldSleep
 
   // A wired page is made ready for every access that the entry will ever allow.
   const isWired = (how & FAULT_WIRE) !== 0 || entry.wiredCount > 0
   const access = isWired ? asked | entry.protection : asked
   const isWrite = ((isWired ? limit : asked) & WRITE) !== 0
   if (isWrite && entry.isCow) prepareAnonGroup(entry)
+  const isFirst = (how & (FAULT_WIRE | FAULT_AGAIN)) === 0
+  const isFill = isWrite || personality.zeroRead === 'private page'
+  if (vm.largePages !== 'never' && isFirst && isFill && enterLargePage(map, entry, va, asked, pageProtection(entry)))
+    return 0
   if (entry.needsCopy && (isWrite || (entry.object === null && personality.zeroRead === 'private page'))) {
     vm.stats.fltamcopy++
     entry = amapCopy(map, entry, va, va + PAGE_SIZE)
   }
   if (entry.amap === null && entry.object === null && !entry.isCow) return EFAULT
 
-  const hasNeighbours = (how & (FAULT_WIRE | FAULT_AGAIN)) === 0
-  if (hasNeighbours && entry.advice === UVM_ADV_SEQUENTIAL) deactivateBehind(map, entry, va)
-  if (entry.amap !== null && hasNeighbours) mapAnonNeighbours(map, entry, va)
+  if (isFirst && entry.advice === UVM_ADV_SEQUENTIAL) deactivateBehind(map, entry, va)
+  if (entry.amap !== null && isFirst) mapAnonNeighbours(map, entry, va)
   const anon = anonAt(map, entry, va)
   const flags = access | PMAP_CANFAIL | (isWired ? PMAP_WIRED : 0)
   const result =
     anon !== 0 ? upper(map, entry, va, isWrite, flags, how, anon) : lower(map, entry, va, isWrite, flags, how)
-  if (result === 0) pmapUpdate(map.pmap)
+  if (result === 0) {
+    if (entry.listener !== null) entry.listener.protectAgain(map.space!, va, va + PAGE_SIZE)
+    pmapUpdate(map.pmap)
+  }
   return result
+}
+
+/** The kind of fault that a userfaultfd must be told of (VM_UFFD_…), or 0: this one is the kernel's own to see to. */
+function toldKind(map: VmMap, entry: VmMapEntry, va: number, access: number): number {
+  const { vmFlags, object } = entry
+  const isWrite = (access & WRITE) !== 0
+  if ((vmFlags & VM_UFFD_WP) !== 0 && isWrite && entry.listener!.isProtected(va)) {
+    if (pmapLookup(map.pmap, va) || object !== null || anonAt(map, entry, va) !== 0) return VM_UFFD_WP
+  }
+  if ((vmFlags & (VM_UFFD_MISSING | VM_UFFD_MINOR)) === 0) return 0
+  if (pmapLookup(map.pmap, va) || anonAt(map, entry, va) !== 0) return 0
+  const isCached = object !== null && object.pageAt(entry.pgoffOf(va)) >= 0
+  if (isCached) return vmFlags & VM_UFFD_MINOR
+  // Beyond the end of the file there is nothing to be made.
+  if (object !== null && entry.pgoffOf(va) * PAGE_SIZE >= object.sizeBytes) return 0
+  return vmFlags & VM_UFFD_MISSING
 }
 
 // Case 1: the page is in an anon.
@@ -342,7 +385,8 @@ function lower(
   const isFirst = (how & FAULT_AGAIN) === 0
   if (isFirst) stats.fltlget++
   let pfn = object.pager.getTry(object, pgoff, flags & 7)
-  if (isFirst && (how & FAULT_WIRE) === 0 && (!isWrite || map.personality.windowOnWrite))
+  const isAlone = (entry.vmFlags & (VM_UFFD_WP | VM_UFFD_MINOR)) !== 0
+  if (isFirst && !isAlone && (how & FAULT_WIRE) === 0 && (!isWrite || map.personality.windowOnWrite))
     mapObjectNeighbours(map, entry, object, va)
   if (pfn === WouldSleep || isErr(pfn)) return pfn
   if (isWrite && entry.isCow) return promote(map, entry, va, flags, how, pfn)

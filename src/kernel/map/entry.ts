@@ -43,6 +43,8 @@ export const VM_IO = 1 << 20 //        io
 export const VM_UFFD_MISSING = 1 << 21 // um
 export const VM_UFFD_WP = 1 << 22 //   uw
 export const VM_UFFD_MINOR = 1 << 23 // ui
+/** Some page may be poisoned: any access ends in SIGBUS. Not shown, and ignored when comparing for a merge. */
+export const VM_MAYPOISON = 1 << 24
 export const VM_UFFD = VM_UFFD_MISSING | VM_UFFD_WP | VM_UFFD_MINOR
 
 /** The open file that an entry came from, compared by identity: two opens of one file never merge. */
@@ -55,6 +57,8 @@ export interface MappedFile {
   readonly isWritable: boolean
   /** The file lies on a mount that forbids execution. */
   readonly isNoExec?: boolean
+  /** It must hear of every entry that goes: no merge takes a whole one away. */
+  readonly hearsOfEnds?: boolean
   /** One more, one fewer entry names the open file. */
   reference(): void
   release(): void

@@ -209,6 +209,7 @@ export function zapRange(space: VmSpace, entry: VmMapEntry, s: number, e: number
   const { vm, map } = space
   pmapRemove(map.pmap, s, e)
   pmapUpdate(map.pmap)
+  if (entry.object === null) entry.listener?.forget(s, e)
   if (entry.amap === null) return
   const slots: number[] = []
   amapForEach(vm.chunks, entry.amap, entry.slotOf(s), entry.slotOf(e - 1) + 1, (slot) => slots.push(slot))

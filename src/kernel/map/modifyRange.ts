@@ -25,5 +25,7 @@ export function modifyPart(
   const part = map.clipStart(entry, s)
   map.clipEnd(part, e)
   change(part)
+  // A whole entry that becomes a part of its neighbour is one less, which its file may not allow.
+  if (splits === 0 && part.file?.hearsOfEnds === true) return part
   return map.mergeAround(part, touchesPrev, touchesNext)
 }

@@ -125,6 +125,7 @@ function protectEntry(
   })
   if (isErr(merged)) return merged
   pmapSetProtection(map.pmap, s, e, protection, (va, pfn) => mayStore(merged, va, pfn))
+  merged.listener?.protectAgain(space, s, e)
   return merged
 }
 

@@ -120,7 +120,7 @@ function growOrMove(r: Request, entry: VmMapEntry): number | Err {
   const end = old + newLength
   if (oldLength > 0 && entry.end === old + oldLength && end <= map.max && map.isFree(entry.end, end)) {
     map.growBack(entry, end)
-    map.mergeAround(entry, false, true)
+    map.mergeAround(entry, false, entry.file?.hearsOfEnds !== true)
     return old
   }
   if ((flags & MREMAP_MAYMOVE) === 0) return ENOMEM

@@ -63,12 +63,13 @@ function isExtendable(amap: Amap | null, slots: number): boolean {
   return amap === null || (amap.refs === 1 && (slots < UVM_AMAP_LARGE || slots <= amap.slotCount))
 }
 
-const GU = 1 << 17
+/** VM_MAYGUARD and VM_MAYPOISON: sticky, and no hindrance. */
+const STICKY = (1 << 17) | (1 << 24)
 export const linux: Personality = {
   name: 'linux',
   canMerge: (left, right) =>
     sameBut(left, right) &&
-    (left.vmFlags & ~GU) === (right.vmFlags & ~GU) &&
+    (left.vmFlags & ~STICKY) === (right.vmFlags & ~STICKY) &&
     left.file === right.file &&
     left.listener === right.listener &&
     samePolicy(left.policy, right.policy) &&

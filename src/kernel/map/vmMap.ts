@@ -274,6 +274,7 @@ export class VmMap {
         const isKernels = entry.object !== null && entry.object === this.vm.kernelObject
         kassert(!isKernels, 'pageable kernel memory is given back by uvmKmFree', entry.start.toString(16))
         pmapRemove(this.pmap, entry.start, entry.end, true)
+        entry.listener?.forget(entry.start, entry.end)
       }
       this.unlink(entry)
       dead.push(entry)

@@ -27,6 +27,7 @@ import {
   VM_LOCKED,
   VM_LOCKONFAULT,
   VM_MAYGUARD,
+  VM_MAYPOISON,
   VM_UFFD,
   VM_WIPEONFORK,
   type VmMapEntry,
@@ -251,7 +252,7 @@ function forkEntry(entry: VmMapEntry, child: VmMap): 0 | Err {
       copy.amapSlot = entry.amapSlot
       amapRef(entry.amap, entry.amapSlot, entry.pageCount, true)
     }
-    return (entry.vmFlags & VM_MAYGUARD) === 0 ? 0 : copyEntries(entry, copy, PMAP_COPY_SHARED)
+    return (entry.vmFlags & (VM_MAYGUARD | VM_MAYPOISON)) === 0 ? 0 : copyEntries(entry, copy, PMAP_COPY_SHARED)
   }
   if (entry.anonGroup !== null) {
     copy.anonGroup = child.vm.newGroup()
@@ -260,7 +261,9 @@ function forkEntry(entry: VmMapEntry, child: VmMap): 0 | Err {
   if (entry.amap !== null) return forkAmap(entry, copy)
   // Translations of the object alone are made again by faults; guard markers are records, and a group says that there may
   // be more than the object's pages.
-  return (entry.vmFlags & VM_MAYGUARD) === 0 && entry.anonGroup === null ? 0 : copyEntries(entry, copy, 0)
+  return (entry.vmFlags & (VM_MAYGUARD | VM_MAYPOISON)) === 0 && entry.anonGroup === null
+    ? 0
+    : copyEntries(entry, copy, 0)
 }
 
 /** COPY inheritance of an entry with an amap (uvm specification 2.14.4, steps 1 to 4). */

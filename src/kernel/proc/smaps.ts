@@ -21,6 +21,9 @@ import {
   VM_SEALED,
   VM_SEQ_READ,
   VM_SHARED,
+  VM_UFFD_MINOR,
+  VM_UFFD_MISSING,
+  VM_UFFD_WP,
   VM_WIPEONFORK,
   type VmMapEntry,
   type VmSpace,
@@ -158,8 +161,10 @@ function line(name: string, kb: number): string {
 const CODES: readonly (readonly [number, string])[] = [
   [VM_MAYSHARE, 'ms'],
   [VM_GROWSDOWN, 'gd'],
+  [VM_UFFD_MISSING, 'um'],
   [VM_PFNMAP, 'pf'],
   [VM_MAYGUARD, 'gu'],
+  [VM_UFFD_WP, 'uw'],
   [VM_LOCKED, 'lo'],
   [VM_IO, 'io'],
   [VM_SEQ_READ, 'sr'],
@@ -174,8 +179,9 @@ const CODES: readonly (readonly [number, string])[] = [
   [VM_HUGEPAGE, 'hg'],
   [VM_NOHUGEPAGE, 'nh'],
   [VM_MERGEABLE, 'mg'],
-  [VM_SEALED, 'sl'],
+  [VM_UFFD_MINOR, 'ui'],
   [VM_DROPPABLE, 'dp'],
+  [VM_SEALED, 'sl'],
 ]
 /** The two-letter codes of VmFlags, in the kernel's order. */
 export function vmFlagCodes(entry: VmMapEntry): string[] {

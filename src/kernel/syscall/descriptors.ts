@@ -3,7 +3,9 @@
 import { EAGAIN, EBADF, EINVAL, ENOTTY, EPERM, type Err, isErr, type Sleep } from '../../base/index.ts'
 import { addSeals, getSeals, O_CLOEXEC, O_SETTABLE, type OpenFile, PIPE_PAGES } from '../file/index.ts'
 import { copyIn, copyOut, copyOutInt, type Kernel, type Thread } from '../process/index.ts'
+import { UserFaults } from '../uffd/index.ts'
 import { fileArg, int, long, putStruct, viewOf } from './call.ts'
+import { userFaultControl } from './userfaultfd.ts'
 
 /** @manual dup(2) */
 export function dup(_kernel: Kernel, thread: Thread): number {
@@ -130,6 +132,7 @@ export function* ioctl(kernel: Kernel, thread: Thread): Sleep<number> {
       return isErr(unread) ? unread : yield* copyOutInt(thread.space, address, unread)
     }
     default:
+      if (file.io instanceof UserFaults) return yield* userFaultControl(thread, file.io, address)
       return yield* terminalControl(kernel, thread, file, address)
   }
 }

@@ -16,6 +16,7 @@ import { ppoll, pselect6 } from './poll.ts'
 import * as processes from './processes.ts'
 import { processVmReadv, processVmWritev } from './processVm.ts'
 import * as rw from './readWrite.ts'
+import { userfaultfd } from './userfaultfd.ts'
 import { getrlimit, getrusage, prlimit64, setrlimit } from './resources.ts'
 import * as scheduling from './scheduling.ts'
 import * as shm from './shm.ts'
@@ -65,7 +66,7 @@ const ROWS: readonly Row[] = [
   [288, 'pkey_mprotect', memory.pkeyMprotect], [462, 'mseal', memory.mseal],
   [270, 'process_vm_readv', processVmReadv], [271, 'process_vm_writev', processVmWritev],
   [194, 'shmget', shm.shmget], [195, 'shmctl', shm.shmctl], [196, 'shmat', shm.shmat], [197, 'shmdt', shm.shmdt],
-  [235, 'mbind', mempolicy.mbind], [236, 'get_mempolicy', mempolicy.getMempolicy],
+  [282, 'userfaultfd', userfaultfd], [235, 'mbind', mempolicy.mbind], [236, 'get_mempolicy', mempolicy.getMempolicy],
   [237, 'set_mempolicy', mempolicy.setMempolicy], [238, 'migrate_pages', mempolicy.migratePages],
   [239, 'move_pages', mempolicy.movePages], [450, 'set_mempolicy_home_node', mempolicy.setHomeNode],
   // processes

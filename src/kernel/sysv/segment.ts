@@ -55,6 +55,7 @@ export class Attachment implements MappedFile {
   readonly segments: Segments
   readonly segment: Segment
   readonly isReadable = true
+  readonly hearsOfEnds = true
   readonly isWritable: boolean
   constructor(segments: Segments, segment: Segment, isWritable: boolean) {
     this.segments = segments

@@ -1,4 +1,4 @@
-import { ENOMEM, EACCES, EFAULT, type Err, type Sleep, WouldSleep } from '../../base/index.ts'
+import { ENOMEM, EACCES, EFAULT, EINTR, type Err, type Sleep, WouldSleep } from '../../base/index.ts'
 import {
   type Hart,
   STOP_BREAKPOINT,
@@ -115,6 +115,8 @@ function* slowFault(thread: Thread, address: number, access: number): Sleep<void
 }
 function noteFault(thread: Thread, result: 0 | Err, access: number, address: number, isMajor: boolean): void {
   const { usage } = thread.process
+  // A signal came first: its handler runs, then the access is executed again.
+  if (result === EINTR) return
   if (result !== 0) forceSignal(thread, faultSignal(result, access, address))
   else if (isMajor) usage.majorFaults++
   else usage.minorFaults++

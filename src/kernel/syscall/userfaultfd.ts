@@ -1,0 +1,245 @@
+// userfaultfd: the call, and the ioctls of its descriptor.
+
+import { EAGAIN, EINVAL, EPERM, type Err, isErr, isPageAligned, PAGE_SIZE, type Sleep } from '../../base/index.ts'
+import { O_CLOEXEC, O_NONBLOCK } from '../file/index.ts'
+import { VM_UFFD_MINOR, VM_UFFD_MISSING, VM_UFFD_WP } from '../map/index.ts'
+import { copyIn, copyOut, type Kernel, type Thread } from '../process/index.ts'
+import {
+  type FillRequest,
+  fillRange,
+  moveRange,
+  openUserFaults,
+  protectRange,
+  registerRange,
+  UFFD_CONTINUE,
+  UFFD_COPY,
+  UFFD_FEATURE_EVENT_FORK,
+  UFFD_FEATURES,
+  UFFD_MOVE,
+  UFFD_POISON,
+  UFFD_WAKE,
+  UFFD_WRITEPROTECT,
+  UFFD_ZEROPAGE,
+  unregisterRange,
+  type UserFaults,
+} from '../uffd/index.ts'
+import { getLong, getUnsigned, int, putLong, viewOf } from './call.ts'
+
+const UFFD_USER_MODE_ONLY = 1
+
+/** int userfaultfd(int flags) @manual userfaultfd(2) */
+export function userfaultfd(kernel: Kernel, thread: Thread): number {
+  const flags = int(thread, 0)
+  if ((flags & ~(O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY)) !== 0) return EINVAL
+  const userModeOnly = (flags & UFFD_USER_MODE_ONLY) !== 0
+  // vm.unprivileged_userfaultfd is 0.
+  if (!userModeOnly && thread.process.who.uid !== 0) return EPERM
+  const current = () => {
+    const running = kernel.machine.current.thread as Thread | null
+    return { tid: running?.tid ?? 0, isInCall: running !== null && running.syscall !== -1 }
+  }
+  const file = openUserFaults(kernel.files, thread.space, flags, { userModeOnly, current })
+  const fd = thread.process.fds!.install(file, 0, (flags & O_CLOEXEC) !== 0)
+  if (isErr(fd)) file.release()
+  return fd
+}
+
+const API = 0xc018aa3f
+const REGISTER = 0xc020aa00
+const UNREGISTER = 0x8010aa01
+const WAKE = 0x8010aa02
+const COPY = 0xc028aa03
+const ZEROPAGE = 0xc020aa04
+const MOVE = 0xc028aa05
+const WRITEPROTECT = 0xc018aa06
+const CONTINUE = 0xc020aa07
+const POISON = 0xc020aa08
+
+/** ioctl of a userfaultfd. @manual ioctl_userfaultfd(2) */
+export function* userFaultControl(thread: Thread, listener: UserFaults, address: number): Sleep<number> {
+  const request = int(thread, 1) >>> 0
+  if (request === API) return yield* handshake(thread, listener, address)
+  if (!listener.isReady) return EINVAL
+  switch (request) {
+    case REGISTER:
+      return yield* register(thread, listener, address)
+    case UNREGISTER:
+    case WAKE: {
+      const range = yield* rangeAt(thread, listener, address, 16)
+      if (isErr(range)) return range
+      if (request === UNREGISTER) return yield* unregisterRange(listener, range.start, range.end)
+      listener.wake(range.start, range.end)
+      return 0
+    }
+    case COPY:
+      return yield* copy(thread, listener, address)
+    case ZEROPAGE:
+      return yield* fill(thread, listener, address, 'zero', 1)
+    case CONTINUE:
+      return yield* fill(thread, listener, address, 'continue', 3)
+    case POISON:
+      return yield* fill(thread, listener, address, 'poison', 1)
+    case MOVE:
+      return yield* move(thread, listener, address)
+    case WRITEPROTECT:
+      return yield* writeProtect(thread, listener, address)
+    default:
+      return EINVAL
+  }
+}
+
+const UFFD_API = 0xaa
+/** REGISTER 0, UNREGISTER 1, API 63. */
+const API_IOCTLS = 0x8000_0000_0000_0003n
+
+/** struct uffdio_api: api, features, ioctls. It must come first, and once; an error answers zeros. */
+function* handshake(thread: Thread, listener: UserFaults, address: number): Sleep<number> {
+  const bytes = yield* copyIn(thread.space, address, 24)
+  if (isErr(bytes)) return bytes
+  const view = viewOf(bytes)
+  const asked = getUnsigned(view, 8)
+  let error: 0 | Err = 0
+  if (view.getBigUint64(0, true) !== BigInt(UFFD_API)) error = EINVAL
+  else if (asked % 4 >= UFFD_FEATURE_EVENT_FORK && thread.process.who.uid !== 0) error = EPERM
+  else if (asked > UFFD_FEATURES || (asked & ~UFFD_FEATURES) !== 0) error = EINVAL
+  if (error === 0) {
+    putLong(view, 8, UFFD_FEATURES)
+    view.setBigUint64(16, API_IOCTLS, true)
+    const written = yield* copyOut(thread.space, address, bytes)
+    if (isErr(written)) return written
+    if (!listener.isReady) {
+      listener.features = asked
+      listener.isReady = true
+      return 0
+    }
+    error = EINVAL
+  }
+  const written = yield* copyOut(thread.space, address, new Uint8Array(24))
+  return isErr(written) ? written : error
+}
+
+interface Range {
+  readonly start: number
+  readonly end: number
+}
+/** What validate_range of the kernel refuses. */
+function isRange({ space }: UserFaults, start: number, length: number): boolean {
+  if (!isPageAligned(start) || !isPageAligned(length) || length <= 0) return false
+  return start >= PAGE_SIZE && start + length <= space.map.max
+}
+/** The range at the head of a structure. @errors EFAULT, EINVAL */
+function* rangeAt(
+  thread: Thread,
+  listener: UserFaults,
+  address: number,
+  bytes: number,
+): Sleep<(Range & { view: DataView }) | Err> {
+  const read = yield* copyIn(thread.space, address, bytes)
+  if (isErr(read)) return read
+  const view = viewOf(read)
+  const start = getLong(view, 0)
+  const length = getLong(view, 8)
+  return isRange(listener, start, length) ? { start, end: start + length, view } : EINVAL
+}
+function* putField(thread: Thread, address: number, value: number): Sleep<0 | Err> {
+  const bytes = new Uint8Array(8)
+  putLong(viewOf(bytes), 0, value)
+  return yield* copyOut(thread.space, address, bytes)
+}
+
+const MODES = [VM_UFFD_MISSING, VM_UFFD_WP, VM_UFFD_MINOR] as const
+/** struct uffdio_register: start, length, mode, ioctls. */
+function* register(thread: Thread, listener: UserFaults, address: number): Sleep<number> {
+  const bytes = yield* copyIn(thread.space, address, 24)
+  if (isErr(bytes)) return bytes
+  const view = viewOf(bytes)
+  const mode = getUnsigned(view, 16)
+  if (mode === 0 || mode > 7) return EINVAL
+  const start = getLong(view, 0)
+  const length = getLong(view, 8)
+  if (!isRange(listener, start, length)) return EINVAL
+  const flags = MODES.reduce((sum, flag, i) => ((mode & (1 << i)) !== 0 ? sum | flag : sum), 0)
+  const error = yield* registerRange(listener, start, start + length, flags)
+  if (error !== 0) return error
+  let ioctls = UFFD_WAKE | UFFD_COPY | UFFD_ZEROPAGE | UFFD_MOVE | UFFD_POISON
+  if ((flags & VM_UFFD_WP) !== 0) ioctls |= UFFD_WRITEPROTECT
+  if ((flags & VM_UFFD_MINOR) !== 0) ioctls |= UFFD_CONTINUE
+  return yield* putField(thread, address + 24, ioctls)
+}
+
+const DONTWAKE = 1
+const MODE_WP = 2
+
+/** struct uffdio_copy: dst, src, length, mode, copied. */
+function* copy(thread: Thread, listener: UserFaults, address: number): Sleep<number> {
+  const bytes = yield* copyIn(thread.space, address, 32)
+  if (isErr(bytes)) return bytes
+  const view = viewOf(bytes)
+  const [start, from, length, mode] = [0, 8, 16, 24].map((at) => getLong(view, at)) as [number, number, number, number]
+  if (!isRange(listener, start, length) || from + length >= 2 ** 63 || from < 0) return EINVAL
+  if ((mode & ~(DONTWAKE | MODE_WP)) !== 0) return EINVAL
+  return yield* run(thread, listener, address + 32, (mode & DONTWAKE) === 0, {
+    start,
+    length,
+    kind: 'copy',
+    source: (offset) => copyIn(thread.space, from + offset, PAGE_SIZE),
+    isProtected: (mode & MODE_WP) !== 0,
+  })
+}
+/** struct uffdio_zeropage, _continue, _poison: start, length, mode, done. */
+function* fill(
+  thread: Thread,
+  listener: UserFaults,
+  address: number,
+  kind: FillRequest['kind'],
+  modes: number,
+): Sleep<number> {
+  const range = yield* rangeAt(thread, listener, address, 24)
+  if (isErr(range)) return range
+  const mode = getLong(range.view, 16)
+  if ((mode & ~modes) !== 0) return EINVAL
+  const { start, end } = range
+  const request = { start, length: end - start, kind, isProtected: (mode & MODE_WP) !== 0 }
+  return yield* run(thread, listener, address + 24, (mode & DONTWAKE) === 0, request)
+}
+/** The count, or the error, is also written behind the structure; a part done answers EAGAIN. */
+function* run(thread: Thread, listener: UserFaults, answerAt: number, wakes: boolean, r: FillRequest): Sleep<number> {
+  const done = yield* fillRange(listener, r)
+  const written = yield* putField(thread, answerAt, done)
+  if (isErr(written)) return written
+  if (isErr(done)) return done
+  if (wakes) listener.wake(r.start, r.start + done)
+  return done === r.length ? 0 : EAGAIN
+}
+
+const ALLOW_SRC_HOLES = 2
+/** struct uffdio_move: dst, src, length, mode, moved. */
+function* move(thread: Thread, listener: UserFaults, address: number): Sleep<number> {
+  const bytes = yield* copyIn(thread.space, address, 32)
+  if (isErr(bytes)) return bytes
+  const view = viewOf(bytes)
+  const [to, from, length, mode] = [0, 8, 16, 24].map((at) => getLong(view, at)) as [number, number, number, number]
+  if (!isRange(listener, to, length) || !isRange(listener, from, length)) return EINVAL
+  if ((mode & ~(DONTWAKE | ALLOW_SRC_HOLES)) !== 0) return EINVAL
+  if (listener.space !== thread.space) return EINVAL
+  const done = yield* moveRange(listener, to, from, length, (mode & ALLOW_SRC_HOLES) !== 0)
+  const written = yield* putField(thread, address + 32, done)
+  if (isErr(written)) return written
+  if (isErr(done)) return done
+  if ((mode & DONTWAKE) === 0) listener.wake(to, to + done)
+  return done === length ? 0 : EAGAIN
+}
+
+const WP_ON = 1
+const WP_DONTWAKE = 2
+/** struct uffdio_writeprotect: start, length, mode. */
+function* writeProtect(thread: Thread, listener: UserFaults, address: number): Sleep<number> {
+  const range = yield* rangeAt(thread, listener, address, 24)
+  if (isErr(range)) return range
+  const mode = getLong(range.view, 16)
+  if ((mode & ~(WP_ON | WP_DONTWAKE)) !== 0 || mode === (WP_ON | WP_DONTWAKE)) return EINVAL
+  const error = yield* protectRange(listener, range.start, range.end, mode === WP_ON)
+  if (error !== 0) return error
+  if (mode === 0) listener.wake(range.start, range.end)
+  return 0
+}

@@ -1,0 +1,90 @@
+import { EBUSY, EINVAL, EPERM, type Err, isErr, type Sleep } from '../../base/index.ts'
+import { modifyPart, VM_DROPPABLE, VM_UFFD, VM_UFFD_MINOR, VM_UFFD_MISSING, type VmMapEntry } from '../map/index.ts'
+import type { UserFaults } from './userFaults.ts'
+
+/** Memory without a file, or a memory file: what userfaultfd can be told of. */
+export function canListen(entry: VmMapEntry, flags: number): boolean {
+  if ((entry.vmFlags & VM_DROPPABLE) !== 0) return false
+  const isMemoryFile = entry.object !== null && entry.object.pager.name === 'ram'
+  if ((flags & VM_UFFD_MINOR) !== 0 && !isMemoryFile) return false
+  return isMemoryFile || (entry.object === null && entry.file === null)
+}
+
+/**
+ * Faults of the kinds `flags` in `[start, end)` are told to the listener from now on. Holes are passed over.
+ *
+ * @param flags  VM_UFFD_…, one or more
+ * @errors EINVAL nothing mapped, or memory of another kind; EPERM it may never be written; EBUSY another one's
+ * @locks  map write-locked; sleeps for it
+ * @manual ioctl_userfaultfd(2), UFFDIO_REGISTER
+ */
+export function* registerRange(listener: UserFaults, start: number, end: number, flags: number): Sleep<0 | Err> {
+  const { space } = listener
+  yield* space.map.lock.write({})
+  const result = register(listener, start, end, flags)
+  space.map.lock.unlockWrite()
+  return result
+}
+function register(listener: UserFaults, start: number, end: number, flags: number): 0 | Err {
+  const { space } = listener
+  const { map } = space
+  const first = map.firstEndingAbove(start)
+  if (first === null || first.start >= end) return EINVAL
+  for (let e: VmMapEntry | null = first; e !== null && e.start < end; e = e.next) {
+    if (!canListen(e, flags)) return EINVAL
+    if ((e.maxProtection & 2) === 0) return EPERM
+    if (e.listener !== null && e.listener !== listener) return EBUSY
+  }
+  for (let at = start; at < end;) {
+    const e = map.firstEndingAbove(at)
+    if (e === null || e.start >= end) break
+    const reached = Math.min(end, e.end)
+    if (e.listener !== listener || (e.vmFlags & VM_UFFD) !== flags) {
+      const part = modifyPart(space, e, Math.max(at, e.start), reached, (p) => {
+        p.listener = listener
+        p.vmFlags = (p.vmFlags & ~VM_UFFD) | flags
+      })
+      if (isErr(part)) return part
+    }
+    at = reached
+  }
+  return 0
+}
+
+/**
+ * Faults in `[start, end)` are ordinary again; who waits for a page there looks anew.
+ *
+ * @errors EINVAL nothing mapped, memory of another kind, or another one's
+ * @manual ioctl_userfaultfd(2), UFFDIO_UNREGISTER
+ */
+export function* unregisterRange(listener: UserFaults, start: number, end: number): Sleep<0 | Err> {
+  const { space } = listener
+  yield* space.map.lock.write({})
+  const result = unregister(listener, start, end)
+  space.map.lock.unlockWrite()
+  return result
+}
+function unregister(listener: UserFaults, start: number, end: number): 0 | Err {
+  const { space } = listener
+  const { map } = space
+  const first = map.firstEndingAbove(start)
+  if (first === null || first.start >= end) return EINVAL
+  for (let e: VmMapEntry | null = first; e !== null && e.start < end; e = e.next)
+    if (!canListen(e, VM_UFFD_MISSING) || (e.listener !== null && e.listener !== listener)) return EINVAL
+  for (let at = start; at < end;) {
+    const e = map.firstEndingAbove(at)
+    if (e === null || e.start >= end) break
+    const reached = Math.min(end, e.end)
+    if (e.listener !== null) {
+      const s = Math.max(at, e.start)
+      listener.forget(s, reached)
+      const part = modifyPart(space, e, s, reached, (p) => {
+        p.listener = null
+        p.vmFlags &= ~VM_UFFD
+      })
+      if (isErr(part)) return part
+    }
+    at = reached
+  }
+  return 0
+}
