@@ -103,6 +103,6 @@ export function failureText(name: string, { seed, at, error, steps, shrunkError 
   return [
     `${name}, seed ${seed}: step ${at} fails: ${error.message}`,
     `shrunk to ${steps.length} steps: ${shrunkError.stack ?? shrunkError.message}`,
-    ...steps.map((step) => `  ${JSON.stringify(step)},`),
+    ...steps.slice(-200).map((step) => `  ${JSON.stringify(step)},`),
   ].join('\n')
 }

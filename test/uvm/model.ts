@@ -192,6 +192,22 @@ export class Model implements Trial<Step> {
 
   verify(): void {
     this.w.verify(this.#idle, ...this.spaces.map(({ real }) => real))
+    this.#verifyWirings()
+  }
+  /** A page has as many wirings as wired entries show it. */
+  #verifyWirings(): void {
+    const { frames } = this.w.phys
+    const wirings = new Map<number, number>()
+    for (const space of this.spaces) {
+      for (const e of space.real.map.entries()) {
+        for (let va = e.start; e.wiredCount > 0 && va < e.end; va += PAGE_SIZE) {
+          const pfn = this.#frameAt(space, va / PAGE_SIZE)
+          if (pfn >= 0) wirings.set(pfn, (wirings.get(pfn) ?? 0) + 1)
+        }
+      }
+    }
+    equal(this.w.vm.wiredPages, wirings.size, 'wired pages')
+    for (const [pfn, count] of wirings) equal(frames.wireCount[frames.indexOf(pfn)], count, `wirings of pfn ${pfn}`)
   }
 
   /** A page of the window, or one that was moved out of it. */
@@ -528,6 +544,8 @@ export class Model implements Trial<Step> {
         return
       case 'wire':
         equal(now(uvmMapPageable(map, start, end, false, 0)), this.#wire(at, count), 'wiring')
+        // A sharing group gets its own page of an object: who is in one depends on amaps.
+        this.#adoptCopies(at, count)
         return
       case 'unwire':
         equal(now(uvmMapPageable(map, start, end, true, 0)), this.#unwire(at, count), 'unwiring')

@@ -47,7 +47,11 @@ export class VmStats {
   /** Faults that ended in an error: SIGSEGV or SIGBUS. */
   protectionFaults = 0
   forks = 0
+  /** Faults that brought 2 MiB at once. */
+  largePages = 0
 }
+
+export type LargePages = 'never' | 'advised' | 'always'
 
 export class Vm {
   readonly machine: Machine
@@ -64,6 +68,8 @@ export class Vm {
   /** The same for wiring (uvmMapPageable). */
   wire: (map: VmMap, start: number, end: number) => Sleep<0 | Err> = () =>
     panic('the fault room is bound before a page is wired')
+  /** When untouched private memory is filled 2 MiB at a time: never, where madvise(MADV_HUGEPAGE) asks for it, always. */
+  largePages: LargePages = 'never'
   /** Pages with a wiring (uvmexp.wired), and how many there may be. */
   wiredPages = 0
   wiredMax: number

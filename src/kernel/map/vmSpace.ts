@@ -275,7 +275,8 @@ function forkAmap(entry: VmMapEntry, copy: VmMapEntry): 0 | Err {
   const { pmap, personality } = entry.map
   if (amap.isShared || entry.wiredCount > 0) {
     copy.map.ownAmap(copy)
-    return entry.wiredCount > 0 ? cowNow(copy) : shareProtect(entry)
+    const error = cowNow(copy, entry.wiredCount > 0)
+    return error !== 0 || entry.wiredCount > 0 ? error : shareProtect(entry)
   }
   entry.isCow = true
   entry.needsCopy = true
@@ -299,8 +300,13 @@ function shareProtect(entry: VmMapEntry): 0 {
   return 0
 }
 
-/** The child of a wired entry gets its own pages now; the parent's wired mappings are left alone. */
-function cowNow(copy: VmMapEntry): 0 | Err {
+/**
+ * The child of a wired entry gets its own pages now, and its own copy of every page that a sharer of the parent's amap has
+ * wired; wired mappings are left alone.
+ *
+ * @param all  the parent's entry is wired itself
+ */
+function cowNow(copy: VmMapEntry, all: boolean): 0 | Err {
   const { vm } = copy.map
   const slots: number[] = []
   amapForEach(vm.chunks, copy.amap!, copy.amapSlot, copy.amapSlot + copy.pageCount, (slot, anon) =>
@@ -308,7 +314,7 @@ function cowNow(copy: VmMapEntry): 0 | Err {
   )
   for (let i = 0; i < slots.length; i += 2) {
     const old = slots[i + 1]!
-    if (vm.anons.ref[old]! <= 1) continue
+    if (vm.anons.ref[old]! <= 1 || !(all || isAnonWired(vm, old))) continue
     const fresh = anonAllocWithPage(vm.anons, GFP_KERNEL)
     if (isErr(fresh)) return fresh
     pmapCopyPage(vm.pmaps, anonPage(vm.anons, old) as Pfn, anonPage(vm.anons, fresh) as Pfn)
@@ -316,4 +322,9 @@ function cowNow(copy: VmMapEntry): 0 | Err {
     anonUnref(vm.anons, old)
   }
   return 0
+}
+
+function isAnonWired({ anons, phys }: Vm, anon: number): boolean {
+  const pfn = anonPage(anons, anon)
+  return pfn >= 0 && phys.frames.wireCount[phys.frames.indexOf(pfn as Pfn)]! > 0
 }
