@@ -8,7 +8,17 @@ import { hostEnvironment, runHost } from './host.ts'
 import type { Findings } from './measure.ts'
 import { resultsText } from './results.ts'
 
-const SUBJECTS = ['translate', 'zeroFill', 'copyOnWrite', 'mapUnmap', 'fork', 'mapEntries', 'reserve', 'programs']
+const SUBJECTS = [
+  'frames',
+  'translate',
+  'zeroFill',
+  'copyOnWrite',
+  'mapUnmap',
+  'fork',
+  'mapEntries',
+  'reserve',
+  'programs',
+]
 
 const asked = process.argv.slice(2)
 for (const name of asked) {

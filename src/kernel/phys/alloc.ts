@@ -78,7 +78,7 @@ export class AllocRequest {
 }
 
 // The Try functions' request: borrowed until they return, and they do not nest.
-const hotRequest = new AllocRequest()
+const triedRequest = new AllocRequest()
 
 /**
  * Allocates 2^order contiguous pages near the running CPU, without sleeping. Hot.
@@ -103,7 +103,18 @@ export function allocPagesNodeTry(
     const hot = takeHotPage(phys, nid, givenGfp)
     if (hot >= 0) return phys.frames.pfnAt(hot)
   }
-  const request = hotRequest
+  return allocUnusualTry(phys, nid, givenGfp, order, nodemask)
+}
+
+/** Apart, so that the common case stays small enough to become part of its callers. */
+function allocUnusualTry(
+  phys: Phys,
+  nid: number,
+  givenGfp: number,
+  order: number,
+  nodemask: ReadonlySet<number> | null,
+): Pfn | WouldSleep | Err {
+  const request = triedRequest
   if (!prepare(phys, request, nid, givenGfp, order, nodemask)) return finishFailed(phys, request)
   const f = plainPasses(phys, request)
   if (f >= 0) return finish(phys, request, f)

@@ -45,14 +45,18 @@ export function countFree(zone: Zone, type: number, n: number): void {
  * beyond their pageblock.
  */
 export function freeOneBlock(phys: Phys, zone: Zone, frame: number, givenOrder: number, type: number): void {
+  if (type !== MIGRATE_ISOLATE) countFree(zone, type, 1 << givenOrder)
+  mergeBlock(phys, zone, frame, givenOrder, type)
+}
+
+/** The same without counting the block itself. */
+export function mergeBlock(phys: Phys, zone: Zone, frame: number, givenOrder: number, type: number): void {
   const frames = phys.frames
   const { mapcount, private: orders, zone: zones } = frames
   const slot = zone.slot
   let f = frame
   let order = givenOrder
-  let ceiling = MAX_ORDER - 1
-  if (type === MIGRATE_ISOLATE) ceiling = phys.pageblockOrder
-  else countFree(zone, type, 1 << order)
+  const ceiling = type === MIGRATE_ISOLATE ? phys.pageblockOrder : MAX_ORDER - 1
 
   while (order < ceiling) {
     const buddy = f ^ (1 << order)
@@ -127,6 +131,41 @@ export function takeSmallest(phys: Phys, zone: Zone, order: number, type: number
     return f
   }
   return -1
+}
+
+/**
+ * Takes up to `wanted` single pages from the lists of one type and puts them at the end of `list`, as so many calls of
+ * takeSmallest would, but without splitting what is taken whole. Counts them. @returns how many
+ */
+export function takeMany(phys: Phys, zone: Zone, type: number, wanted: number, list: number): number {
+  const { frames } = phys
+  const { lruNext, lruPrev, freeType } = frames
+  let taken = 0
+  for (let order = 0; order < MAX_ORDER && taken < wanted;) {
+    const free = zone.freeLists + order * MIGRATE_TYPES + type
+    const head = lruNext[free]!
+    if (head === free) {
+      order++
+      continue
+    }
+    unlistBlock(phys, zone, head, order)
+    const pages = Math.min(1 << order, wanted - taken)
+    let last = lruPrev[list]!
+    for (let f = head; f < head + pages; f++) {
+      freeType[f] = type
+      lruPrev[f] = last
+      lruNext[last] = f
+      last = f
+    }
+    lruNext[last] = list
+    lruPrev[list] = last
+    taken += pages
+    // The rest, in the blocks that halving leaves.
+    for (let at = pages; at < 1 << order; at += at & -at)
+      listBlock(phys, zone, head + at, 31 - Math.clz32(at & -at), type)
+  }
+  countFree(zone, type, -taken)
+  return taken
 }
 
 /**

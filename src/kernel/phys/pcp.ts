@@ -1,8 +1,8 @@
 // Per-CPU lists of order-0 pages (physical specification, 1.10).
 
-import { countFree, freeOneBlock, takeBlock } from './buddy.ts'
+import { countFree, freeOneBlock, mergeBlock, takeBlock, takeMany } from './buddy.ts'
 import { NR_PAGES_SCANNED } from './counters.ts'
-import { MIGRATE_ISOLATE, MIGRATE_MOVABLE, MIGRATE_PCPTYPES } from './gfp.ts'
+import { MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATE_MOVABLE, MIGRATE_PCPTYPES } from './gfp.ts'
 import { pageblockType } from './pageblock.ts'
 import type { Phys } from './phys.ts'
 import type { PerCpuPages, Zone } from './zone.ts'
@@ -23,7 +23,11 @@ export function takeFromPcp(phys: Phys, zone: Zone, type: number, cold: boolean)
 function refill(phys: Phys, zone: Zone, pcp: PerCpuPages, list: number, type: number, cold: boolean): void {
   const frames = phys.frames
   zone.lock.acquire()
-  for (let i = 0; i < pcp.batch; i++) {
+  let wanted = pcp.batch
+  if (!cold && phys.guardpageMinorder === 0 && !phys.machine.trace.on)
+    wanted -= takeMany(phys, zone, type, wanted, list)
+  pcp.count += pcp.batch - wanted
+  for (; wanted > 0; wanted--) {
     const f = takeBlock(phys, zone, 0, type)
     if (f < 0) break
     if (cold) frames.pushFront(list, f)
@@ -65,6 +69,7 @@ function freePcpBulk(phys: Phys, zone: Zone, pcp: PerCpuPages, n: number): void 
   let owed = n
   let index = 0
   let burst = 0
+  let counted = 0
   zone.lock.acquire()
   zone.stat[NR_PAGES_SCANNED] = 0
   while (owed > 0) {
@@ -79,13 +84,16 @@ function freePcpBulk(phys: Phys, zone: Zone, pcp: PerCpuPages, n: number): void 
       const f = frames.lruPrev[list]!
       frames.unlink(f)
       const type = zone.nrIsolatePageblock > 0 ? pageblockType(phys, f) : frames.freeType[f]!
-      freeOneBlock(phys, zone, f, 0, type)
+      mergeBlock(phys, zone, f, 0, type)
+      if (type === MIGRATE_CMA) countFree(zone, type, 1)
+      else if (type !== MIGRATE_ISOLATE) counted++
       if (trace.on) trace.emit('mm_page_pcpu_drain', { pfn: frames.pfnAt(f), order: 0, migratetype: type })
       pcp.count--
       burst--
       owed--
     } while (owed > 0 && burst > 0 && frames.lruNext[list] !== list)
   }
+  countFree(zone, MIGRATE_MOVABLE, counted)
   zone.lock.release()
 }
 
