@@ -9,8 +9,6 @@ import {
   E2BIG,
   EACCES,
   ELOOP,
-  ENOENT,
-  ENOEXEC,
   ENOMEM,
   ETXTBSY,
   type Err,
