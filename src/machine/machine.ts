@@ -20,22 +20,6 @@ export interface MachineConfig {
   readonly layout?: Layout
 }
 
-/**
- * The kernel's front door, as the hardware sees it. Declared here, bound at boot (DESIGN.md, decision 14).
- *
- * What it answers belongs to whoever runs the processor; the hardware only passes it on.
- */
-export interface TrapHandler {
-  /**
-   * A user program has stopped with a trap.
-   *
-   * @param cpu     where; `machine.current` agrees
-   * @param cause   CAUSE_…, or 8 for an environment call, 2 illegal instruction, 3 breakpoint
-   * @param address the byte that faulted; 0 if the cause has none
-   */
-  handleTrap(cpu: Cpu, cause: number, address: number): unknown
-}
-
 /** The hardware of one simulated computer. Nothing in it knows a kernel, and nothing is shared with another one. */
 export class Machine {
   readonly memory: PhysicalMemory
@@ -45,7 +29,6 @@ export class Machine {
   readonly trace = new Trace()
   readonly format: PteFormat
   readonly layout: Layout
-  trapHandler: TrapHandler | null = null
   /** Who runs: the one place that says it. */
   readonly current: { cpu: Cpu; thread: object | null }
 

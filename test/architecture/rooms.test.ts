@@ -53,3 +53,30 @@ describe('the room table', () => {
     expect(broken).toEqual([])
   })
 })
+
+describe('the table of upcalls', () => {
+  const text = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8')
+  const rows = [
+    ...text
+      .split('## Upcalls')[1]!
+      .split('## ')[0]!
+      .matchAll(/^\| ((?:`\w+`(?:, )?)+) \| (\w+) \|/gm),
+  ]
+  it('names what the rooms declare', () => {
+    expect(rows.length).toBeGreaterThan(8)
+    for (const [, names, room] of rows) {
+      const own = [...sources(join(root, 'src'))].filter((file) => roomOf(file) === room)
+      const words = own.map((file) => readFileSync(file, 'utf8')).join('\n')
+      for (const [, name] of names!.matchAll(/`(\w+)`/g))
+        expect(words, `${room} declares ${name}`).toMatch(new RegExp(`(interface ${name}\\b|^  ${name}: \\(?)`, 'm'))
+    }
+  })
+  it('has a row for every upcall that a room says is bound at boot', () => {
+    const declared = [...sources(join(root, 'src/kernel'))].flatMap((file) => [
+      ...readFileSync(file, 'utf8').matchAll(/Upcall[^\n]*(?:\*\/)?\n\s*(\w+): /g),
+    ])
+    expect(declared.length).toBeGreaterThan(1)
+    const named = new Set(rows.flatMap(([, names]) => [...names!.matchAll(/`(\w+)`/g)].map(([, name]) => name)))
+    expect(declared.map(([, name]) => name).filter((name) => !named.has(name!))).toEqual([])
+  })
+})
