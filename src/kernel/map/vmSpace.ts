@@ -66,6 +66,8 @@ export class VmSpace {
   /** mlockall(MCL_FUTURE): flags that later mappings get. */
   futureFlags = 0
   maxMapCount = 65530
+  /** prctl(PR_SET_THP_DISABLE): 1, or 3 for where madvise does not ask for large pages; 0 for not. */
+  largePagesOff = 0
   peakResidentPages = 0
 
   constructor(vm: Vm, map: VmMap) {
@@ -218,6 +220,7 @@ export function* uvmspaceFork(parent: VmSpace): Sleep<VmSpace | Err> {
   child.envEnd = parent.envEnd
   child.limits = { ...parent.limits }
   child.maxMapCount = parent.maxMapCount
+  child.largePagesOff = parent.largePagesOff
   pmapUpdate(parent.pmap)
   parent.map.lock.unlockWrite()
   return child

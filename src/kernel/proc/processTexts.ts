@@ -4,6 +4,7 @@ import { PAGE_SIZE } from '../../base/index.ts'
 import { type MemoryPolicy, VM_GROWSDOWN } from '../map/index.ts'
 import {
   A0,
+  ALL_CAPABILITIES,
   type Kernel,
   type Process,
   RLIMIT_COUNT,
@@ -41,6 +42,15 @@ function handledSignals(process: Process): { ignored: SignalSet; caught: SignalS
     else if (handler !== SIG_DFL) caught |= signalBit(signo)
   }
   return { ignored, caught }
+}
+
+function capabilityLines({ capabilities, hasNoNewPrivileges }: Process): string {
+  const { effective, permitted, inheritable } = capabilities
+  return (
+    `CapInh:\t${set16(inheritable)}\nCapPrm:\t${set16(permitted)}\nCapEff:\t${set16(effective)}\n` +
+    `CapBnd:\t${set16(ALL_CAPABILITIES)}\nCapAmb:\t${set16(0n)}\n` +
+    `NoNewPrivs:\t${Number(hasNoNewPrivileges)}\nSeccomp:\t0\nSeccomp_filters:\t0\n`
+  )
 }
 
 /** /proc/PID/status. @manual proc_pid_status(5); system-call specification 2.3 */
@@ -86,6 +96,7 @@ export function statusText(kernel: Kernel, process: Process): string {
     `Threads:\t${process.threads.length}\nSigQ:\t${process.pending.count}/4096\n` +
     `SigPnd:\t${set16(leader?.pending.set ?? 0n)}\nShdPnd:\t${set16(process.pending.set)}\n` +
     `SigBlk:\t${set16(leader?.mask ?? 0n)}\nSigIgn:\t${set16(ignored)}\nSigCgt:\t${set16(caught)}\n` +
+    capabilityLines(process) +
     `Cpus_allowed:\t${((2 ** cpus - 1) >>> 0).toString(16)}\nCpus_allowed_list:\t${cpuList(cpus)}\n` +
     `voluntary_ctxt_switches:\t${process.usage.voluntarySwitches}\n` +
     `nonvoluntary_ctxt_switches:\t${process.usage.involuntarySwitches}\n`

@@ -133,6 +133,8 @@ function* newProcess(kernel: Kernel, thread: Thread, pid: number, r: CloneReques
   child.env = process.env
   child.auxv = process.auxv
   child.dumpable = process.dumpable
+  child.hasNoNewPrivileges = process.hasNoNewPrivileges
+  child.oomScoreAdj = process.oomScoreAdj
   kernel.processes.enter(child)
   return new Thread(free, child)
 }

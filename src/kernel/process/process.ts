@@ -4,6 +4,7 @@ import { WaitQueue, type Sleep } from '../../base/index.ts'
 import { Registers } from '../../rv64/index.ts'
 import { type Credentials, type FdTable, type Vnode, vnodeHold, vnodeRelease } from '../file/index.ts'
 import type { MemoryPolicy, VmSpace } from '../map/index.ts'
+import { capabilitiesOf, type Capabilities } from './capabilities.ts'
 import type { Limits } from './limits.ts'
 import { SignalActions, SignalQueue, type AlternateStack, type SignalSet } from './signals.ts'
 
@@ -133,6 +134,10 @@ export class Process {
   /** Cancels the pending alarm of setitimer(ITIMER_REAL). */
   alarm: { cancel: () => void; at: number; intervalNs: number } | null = null
   dumpable = 1
+  hasNoNewPrivileges = false
+  capabilities: Capabilities
+  /** What the out-of-memory killer adds to its count, -1000 … 1000. */
+  oomScoreAdj = 0
   deathSignal = 0
   /** Commands that membarrier has registered. */
   barriers = 0
@@ -147,6 +152,7 @@ export class Process {
     this.fds = init.fds
     this.fs = init.fs
     this.who = init.who
+    this.capabilities = parent?.capabilities ?? capabilitiesOf(init.who.uid)
     this.actions = init.actions
     this.limits = init.limits
     this.startNs = init.startNs

@@ -1,7 +1,15 @@
 // Who a process is: numbers of processes, groups and users. There are no capabilities: user 0 may do everything.
 
 import { EINVAL, EPERM, ESRCH, isErr, type OrErr, type Sleep } from '../../base/index.ts'
-import { copyIn, copyOut, copyOutInt, type Kernel, type Process, type Thread } from '../process/index.ts'
+import {
+  capabilitiesOf,
+  copyIn,
+  copyOut,
+  copyOutInt,
+  type Kernel,
+  type Process,
+  type Thread,
+} from '../process/index.ts'
 import { int, long, viewOf } from './call.ts'
 
 export const getpid = (_kernel: Kernel, thread: Thread): number => thread.process.pid
@@ -51,6 +59,7 @@ function become(process: Process, field: 'uid' | 'gid', ids: readonly number[]):
   if (who.uid !== 0 && wanted.some((id) => id !== who[field])) return EPERM
   const effective = ids.length > 1 ? ids[1]! : ids[0]!
   if (effective !== -1) process.who = { ...who, [field]: effective }
+  if (who.uid === 0 && process.who.uid !== 0) process.capabilities = capabilitiesOf(process.who.uid)
   return 0
 }
 const setId =

@@ -1,6 +1,16 @@
 // The calls that change mappings, but mmap.
 
-import { EINVAL, ENAMETOOLONG, EPERM, isErr, type Sleep } from '../../base/index.ts'
+import {
+  EINVAL,
+  ENAMETOOLONG,
+  ENOMEM,
+  ENOSPC,
+  EPERM,
+  isErr,
+  isPageAligned,
+  roundPage,
+  type Sleep,
+} from '../../base/index.ts'
 import { createMemfd, MAY_WRITE, MFD_CLOEXEC, nameFromBytes, OpenFile, vnodeAccess } from '../file/index.ts'
 import {
   brkRegion,
@@ -30,9 +40,27 @@ export function munmap(_kernel: Kernel, thread: Thread): Sleep<number> {
 export function mprotect(_kernel: Kernel, thread: Thread): Sleep<number> {
   return mprotectRegion(thread.space, long(thread, 0), size(thread, 1), int(thread, 2))
 }
-/** pkey -1 is mprotect; the machine has no protection keys. @manual pkey_mprotect(2) */
+/** pkey -1 is mprotect; any other is one that nobody has been given. @manual pkey_mprotect(2) */
 export function pkeyMprotect(kernel: Kernel, thread: Thread): number | Sleep<number> {
-  return int(thread, 3) === -1 ? mprotect(kernel, thread) : EINVAL
+  if (int(thread, 3) === -1) return mprotect(kernel, thread)
+  const [start, length] = [long(thread, 0), size(thread, 1)]
+  if (!isPageAligned(start)) return EINVAL
+  if (length === 0) return 0
+  return start < 0 || start + roundPage(length) > 2 ** 63 ? ENOMEM : EINVAL
+}
+/**
+ * int pkey_alloc(unsigned flags, unsigned rights): there are none to be had. Where the machine has no keys the kernel has
+ * neither key 0, and looks at no argument but these.
+ *
+ * @manual pkey_alloc(2)
+ */
+export function pkeyAlloc(_kernel: Kernel, thread: Thread): number {
+  const KEY_RIGHTS = 3
+  return size(thread, 0) !== 0 || (size(thread, 1) & ~KEY_RIGHTS) !== 0 ? EINVAL : ENOSPC
+}
+/** @manual pkey_free(2) */
+export function pkeyFree(): number {
+  return EINVAL
 }
 /** @manual brk(2) */
 export function brk(_kernel: Kernel, thread: Thread): Sleep<number> {

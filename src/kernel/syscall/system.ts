@@ -3,17 +3,7 @@
 import { EFAULT, EINVAL, ENOSYS, EPERM, type Err, isErr, PAGE_SIZE, type Sleep } from '../../base/index.ts'
 import { nameFromBytes, nameToBytes } from '../file/index.ts'
 import { NR_FREE_PAGES, globalStat } from '../phys/index.ts'
-import {
-  copyIn,
-  copyInString,
-  copyOut,
-  copyOutInt,
-  type Kernel,
-  KERNEL_RELEASE,
-  KERNEL_VERSION,
-  nowNs,
-  type Thread,
-} from '../process/index.ts'
+import { copyIn, copyOut, type Kernel, KERNEL_RELEASE, KERNEL_VERSION, nowNs, type Thread } from '../process/index.ts'
 import { getLong, int, long, putLong, putStruct, size, viewOf } from './call.ts'
 
 const UTS_FIELD = 65
@@ -129,67 +119,6 @@ export function riscvFlushIcache(kernel: Kernel, thread: Thread): number {
   return 0
 }
 
-const PR_SET_PDEATHSIG = 1
-const PR_GET_PDEATHSIG = 2
-const PR_GET_DUMPABLE = 3
-const PR_SET_DUMPABLE = 4
-const PR_SET_NAME = 15
-const PR_GET_NAME = 16
-const PR_GET_SECCOMP = 21
-const PR_SET_TIMERSLACK = 29
-const PR_GET_TIMERSLACK = 30
-const PR_SET_NO_NEW_PRIVS = 38
-const PR_GET_NO_NEW_PRIVS = 39
-const NAME_BYTES = 16
-/** @manual prctl(2) */
-export function* prctl(_kernel: Kernel, thread: Thread): Sleep<number> {
-  const { process } = thread
-  const value = int(thread, 1)
-  switch (int(thread, 0)) {
-    case PR_SET_PDEATHSIG:
-      if (value < 0 || value > 64) return EINVAL
-      process.deathSignal = value
-      return 0
-    case PR_GET_PDEATHSIG:
-      return yield* copyOutInt(thread.space, long(thread, 1), process.deathSignal)
-    case PR_GET_DUMPABLE:
-      return process.dumpable
-    case PR_SET_DUMPABLE:
-      if (value !== 0 && value !== 1) return EINVAL
-      process.dumpable = value
-      return 0
-    case PR_SET_NAME: {
-      const name = yield* copyInName(thread)
-      if (isErr(name)) return name
-      thread.name = name
-      if (thread.tid === process.pid) process.name = name
-      return 0
-    }
-    case PR_GET_NAME: {
-      const bytes = new Uint8Array(NAME_BYTES)
-      bytes.set(nameToBytes(thread.name).subarray(0, NAME_BYTES - 1))
-      return yield* copyOut(thread.space, long(thread, 1), bytes)
-    }
-    case PR_GET_SECCOMP:
-    case PR_SET_TIMERSLACK:
-    case PR_SET_NO_NEW_PRIVS:
-    case PR_GET_NO_NEW_PRIVS:
-      return 0
-    case PR_GET_TIMERSLACK:
-      return 50_000
-    default:
-      return EINVAL
-  }
-}
-function* copyInName(thread: Thread): Sleep<string | Err> {
-  const space = thread.space
-  const address = long(thread, 1)
-  const text = yield* copyInString(space, address, NAME_BYTES - 1)
-  if (!isErr(text)) return nameFromBytes(text)
-  // Longer names are cut.
-  const bytes = yield* copyIn(space, address, NAME_BYTES - 1)
-  return isErr(bytes) ? bytes : nameFromBytes(bytes)
-}
 /** Only the ordinary personality: asking is answered, changing has no effect. @manual personality(2) */
 export function personality(): number {
   return 0

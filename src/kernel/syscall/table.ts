@@ -2,7 +2,9 @@
 
 import { ENOSYS } from '../../base/index.ts'
 import type { Restart } from '../process/index.ts'
+import { cachestat } from './cachestat.ts'
 import type { Call } from './call.ts'
+import { capget, capset } from './capabilities.ts'
 import { dup, dup3, fcntl, flock, ioctl } from './descriptors.ts'
 import { getdents } from './directory.ts'
 import { futex } from './futex.ts'
@@ -12,7 +14,9 @@ import * as mempolicy from './mempolicy.ts'
 import { mmap } from './mmap.ts'
 import { close, closeRange, openat, pipe2 } from './open.ts'
 import * as paths from './paths.ts'
+import { pidfdOpen, pidfdSendSignal, processMadvise } from './pidFile.ts'
 import { ppoll, pselect6 } from './poll.ts'
+import { prctl } from './prctl.ts'
 import * as processes from './processes.ts'
 import { processVmReadv, processVmWritev } from './processVm.ts'
 import * as rw from './readWrite.ts'
@@ -66,7 +70,9 @@ const ROWS: readonly Row[] = [
   [288, 'pkey_mprotect', memory.pkeyMprotect], [462, 'mseal', memory.mseal],
   [270, 'process_vm_readv', processVmReadv], [271, 'process_vm_writev', processVmWritev],
   [194, 'shmget', shm.shmget], [195, 'shmctl', shm.shmctl], [196, 'shmat', shm.shmat], [197, 'shmdt', shm.shmdt],
-  [282, 'userfaultfd', userfaultfd], [235, 'mbind', mempolicy.mbind], [236, 'get_mempolicy', mempolicy.getMempolicy],
+  [289, 'pkey_alloc', memory.pkeyAlloc], [290, 'pkey_free', memory.pkeyFree], [451, 'cachestat', cachestat],
+  [440, 'process_madvise', processMadvise], [434, 'pidfd_open', pidfdOpen],
+  [424, 'pidfd_send_signal', pidfdSendSignal], [282, 'userfaultfd', userfaultfd], [235, 'mbind', mempolicy.mbind], [236, 'get_mempolicy', mempolicy.getMempolicy],
   [237, 'set_mempolicy', mempolicy.setMempolicy], [238, 'migrate_pages', mempolicy.migratePages],
   [239, 'move_pages', mempolicy.movePages], [450, 'set_mempolicy_home_node', mempolicy.setHomeNode],
   // processes
@@ -84,7 +90,7 @@ const ROWS: readonly Row[] = [
   [127, 'sched_rr_get_interval', scheduling.schedRrGetInterval], [140, 'setpriority', scheduling.setpriority],
   [141, 'getpriority', scheduling.getpriority], [168, 'getcpu', scheduling.getcpu],
   [163, 'getrlimit', getrlimit], [164, 'setrlimit', setrlimit], [165, 'getrusage', getrusage],
-  [261, 'prlimit64', prlimit64], [167, 'prctl', system.prctl], [92, 'personality', system.personality],
+  [261, 'prlimit64', prlimit64], [167, 'prctl', prctl], [90, 'capget', capget], [91, 'capset', capset], [92, 'personality', system.personality],
   // signals
   [129, 'kill', signals.kill], [130, 'tkill', signals.tkill], [131, 'tgkill', signals.tgkill],
   [132, 'sigaltstack', signals.sigaltstack], [133, 'rt_sigsuspend', signals.sigsuspend, NO_HANDLER],
