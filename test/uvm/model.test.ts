@@ -14,6 +14,11 @@ describe.each([linux, netbsd])('address spaces of $name', (personality) => {
     const failure = fuzz(subject, 42, STEPS)
     expect(failure === null ? '' : failureText(subject.name, failure)).toBe('')
   })
+  it('hold it in large pages, too', () => {
+    const subject = subjectOf(personality, { hasLargePages: true })
+    const failure = fuzz(subject, 7, STEPS / 2)
+    expect(failure === null ? '' : failureText(subject.name, failure)).toBe('')
+  })
   it('are found stale when every third shootdown is lost', () => {
     const failure = fuzz(subjectOf(personality, { isHeard: (count) => count % 3 !== 2 }), 42, STEPS, 0)
     expect(failure!.error.message).toMatch(STALE)

@@ -121,12 +121,14 @@ const offsetOf = (p: Page | undefined): number => (p === undefined ? 0 : (p.inde
 const vaOf = (page: number): number => page * PAGE_SIZE
 
 export interface ModelOptions {
+  /** Untouched memory is filled 2 MiB at a time; more steps map as much. */
+  readonly hasLargePages?: boolean
   /** Shootdown interrupts that other CPUs hear; the rest is lost, which the checks must notice. */
   readonly isHeard?: (count: number) => boolean
 }
 
 export class Model implements Trial<Step> {
-  readonly w = new TestWorld(24 * 1024 * 1024, 2)
+  readonly w = new TestWorld(40 * 1024 * 1024, 2)
   readonly #personality: Personality
   readonly #idle: VmSpace
   readonly #free: number
@@ -136,9 +138,10 @@ export class Model implements Trial<Step> {
   // Of the step that runs.
   #space!: Space
 
-  constructor(personality: Personality, { isHeard }: ModelOptions = {}) {
+  constructor(personality: Personality, { isHeard, hasLargePages }: ModelOptions = {}) {
     this.#personality = personality
     const { machine, pmaps, phys, vm } = this.w
+    if (hasLargePages === true) vm.largePages = 'always'
     this.#idle = this.w.space(personality)
     this.#loaded = machine.cpus.map((cpu) => {
       machine.current.cpu = cpu
@@ -640,17 +643,21 @@ function equal<T>(got: T, expected: T, what: string): void {
   if (got !== expected) throw new Error(`${what}: ${String(got)} instead of ${String(expected)}`)
 }
 
-function randomStep(personality: Personality, rng: Rng): Step {
+function randomStep(personality: Personality, hasLargePages: boolean, rng: Rng): Step {
   const isAccess = rng.below(10) < 6
   const action = isAccess ? rng.pick(['load', 'store', 'store']) : rng.pick(ACTIONS[personality.name])
   // Most pages are near one another, so that things meet; some ranges are longer than what netbsd maps in chunks.
   const isNear = rng.below(5) > 0
+  // All of the window now and then, so that a large page has room.
+  const isWhole = hasLargePages && action === 'map' && rng.below(3) === 0
+  const page = isNear ? rng.below(24) : rng.below(PAGES - 330)
+  const count = 1 + (isNear ? rng.below(10) : rng.below(330))
   return {
     do: action,
     who: rng.below(60),
     cpu: rng.below(2),
-    page: isNear ? rng.below(24) : rng.below(PAGES - 330),
-    count: 1 + (isNear ? rng.below(10) : rng.below(330)),
+    page: isWhole ? 0 : page,
+    count: isWhole ? PAGES : count,
     to: isNear ? rng.below(24) : rng.below(PAGES - 330),
     byte: rng.below(256),
     prot: rng.pick([3, 3, 3, 1, 0, 2, 5, 7, 4]),
@@ -659,9 +666,10 @@ function randomStep(personality: Personality, rng: Rng): Step {
 }
 
 export const subjectOf = (personality: Personality, options: ModelOptions = {}): Subject<Step> => ({
-  name: `spaces-${personality.name}`,
+  name: `spaces-${personality.name}${options.hasLargePages === true ? '-large' : ''}`,
   steps: 100_000,
-  step: (rng) => randomStep(personality, rng),
+  step: (rng) => randomStep(personality, options.hasLargePages === true, rng),
   start: () => new Model(personality, options),
 })
-export const spaceSubjects = [subjectOf(linux), subjectOf(netbsd)]
+const large = { hasLargePages: true }
+export const spaceSubjects = [subjectOf(linux), subjectOf(netbsd), subjectOf(linux, large), subjectOf(netbsd, large)]
