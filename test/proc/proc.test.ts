@@ -134,7 +134,52 @@ describe('/proc', () => {
   })
   it('has buddyinfo, zoneinfo, cpuinfo, version, stat, mounts and settings', () => {
     expect(text('/proc/buddyinfo')).toMatch(/^Node 0, zone +\w+ ( *\d+ ){11}$/m)
-    expect(text('/proc/zoneinfo')).toMatch(/^ {2}pages free {5}\d+$/m)
+    // Line by line as a 6.18 kernel writes them: names, blanks and order; only the numbers are ours.
+    const zoneinfo = text('/proc/zoneinfo').split(/^(?=Node)/m)
+    const shapes = zoneinfo.map((zone) => zone.replace(/\d+/g, '0'))
+    const [empty, full] = [
+      shapes.find((zone) => !zone.includes('pagesets'))!,
+      shapes.find((zone) => zone.includes('pagesets'))!,
+    ]
+    expect(empty).toBe(
+      'Node 0, zone      DMA\n  pages free     0\n        boost    0\n        min      0\n        low      0\n' +
+        '        high     0\n        promo    0\n        spanned  0\n        present  0\n        managed  0\n' +
+        '        cma      0\n        protection: (0, 0, 0, 0)\n',
+    )
+    expect(full).toMatch(/^Node 0, zone {4}DMA0\n {2}per-node stats\n {6}nr_inactive_anon 0\n/)
+    expect(full).toContain('      nr_mapped    0\n      nr_file_pages 0\n      nr_dirty     0\n')
+    expect(full).toContain('      nr_kernel_file_pages 0\n  pages free     0\n        boost    0\n')
+    expect(full).toContain(
+      '(0, 0, 0, 0)\n      nr_free_pages 0\n      nr_free_pages_blocks 0\n      nr_zone_inactive_anon 0\n',
+    )
+    const cpu = (id: number): string =>
+      `    cpu: ${id}\n              count:    0\n              high:     0\n              batch:    0\n` +
+      '              high_min: 0\n              high_max: 0\n  vm stats threshold: 0\n'
+    expect(full).toContain(
+      `      numa_other   0\n  pagesets\n${cpu(0)}${cpu(0)}  node_unreclaimable:  0\n  start_pfn:           0\n`,
+    )
+    const { free } = system.report().frames
+    const sum = (pattern: RegExp): number =>
+      [...text('/proc/zoneinfo').matchAll(pattern)].reduce((total, [, n]) => total + Number(n), 0)
+    expect(sum(/^ {2}pages free +(\d+)$/gm) + sum(/^ +count: +(\d+)$/gm)).toBe(free)
+
+    const types = text('/proc/pagetypeinfo').split('\n')
+    expect(types.slice(0, 3)).toEqual(['Page block order: 9', 'Pages per block:  512', ''])
+    expect(types[3]).toBe(
+      'Free pages count per migrate type at order       0      1      2      3      4      5      6      7      8      9     10 ',
+    )
+    expect(types[4]).toMatch(/^Node {4}0, zone {4}DMA32, type {4}Unmovable( +\d+){11} $/)
+    expect(types.slice(5, 10).map((line) => line.slice(31, 43).trim())).toEqual([
+      'Movable',
+      'Reclaimable',
+      'HighAtomic',
+      'CMA',
+      'Isolate',
+    ])
+    expect(types[11]).toBe(
+      'Number of blocks type     Unmovable      Movable  Reclaimable   HighAtomic          CMA      Isolate ',
+    )
+    expect(types[12]).toMatch(/^Node 0, zone {4}DMA32( +\d+){6} $/)
     expect(text('/proc/cpuinfo').match(/^processor\t: \d$/gm)).toHaveLength(2)
     expect(text('/proc/version')).toMatch(/^Linux version 6\.18/)
     expect(text('/proc/stat')).toMatch(/^cpu1 \d+/m)

@@ -71,6 +71,7 @@ export { memoryPresent, pfnValid, sparseMemoryPresentWithActiveRegions } from '.
 export { freeAreaInitNodes, setDmaReserve } from './freeAreaInit.ts'
 export { buildAllZonelists, findNextBestNode, writeZonelistOrder } from './zonelists.ts'
 export {
+  normalThreshold,
   setupPerZoneLowmemReserve,
   setupPerZoneWmarks,
   writeMinFreeKbytes,

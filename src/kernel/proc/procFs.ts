@@ -12,16 +12,8 @@ import {
 import { type Kernel, KERNEL_RELEASE, KERNEL_VERSION, PID_MAX, type Thread } from '../process/index.ts'
 import { writeMinFreeKbytes } from '../phys/index.ts'
 import { processDir } from './processDir.ts'
-import {
-  buddyinfoText,
-  cpuinfoText,
-  loadavgText,
-  meminfoText,
-  systemStatText,
-  uptimeText,
-  vmstatText,
-  zoneinfoText,
-} from './systemFiles.ts'
+import { cpuinfoText, loadavgText, meminfoText, systemStatText, uptimeText, vmstatText } from './systemFiles.ts'
+import { buddyinfoText, pagetypeinfoText, zoneinfoText } from './zoneFiles.ts'
 
 /** The file system of /proc: mount it there. */
 export function makeProcFs(kernel: Kernel): TextFs {
@@ -62,6 +54,7 @@ function topNodes(kernel: Kernel): Record<string, GeneratedNode> {
     uptime: text(uptimeText),
     version: textFile(() => `Linux version ${KERNEL_RELEASE} (pagewright) ${KERNEL_VERSION}\n`),
     vmstat: text(vmstatText),
+    pagetypeinfo: text(pagetypeinfoText),
     zoneinfo: text(zoneinfoText),
   }
 }

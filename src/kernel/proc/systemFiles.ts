@@ -4,7 +4,6 @@ import type { Kernel } from '../process/index.ts'
 import {
   freeCount,
   globalStat,
-  MAX_ORDER,
   NR_FILE_DIRTY,
   NR_MLOCK,
   NR_UNEVICTABLE,
@@ -14,9 +13,7 @@ import {
   PG_slab,
   PG_swapbacked,
   type Phys,
-  WMARK_HIGH,
   WMARK_LOW,
-  WMARK_MIN,
   ZONE_STAT_NAMES,
 } from '../phys/index.ts'
 
@@ -171,49 +168,6 @@ export function vmstatText(kernel: Kernel): string {
     const value = own[name] ?? (item === undefined ? phys.events.get(name) : globalStat(phys, item))
     return `${name} ${value}\n`
   }).join('')
-}
-
-/** /proc/buddyinfo: free blocks of each order. @manual proc_buddyinfo(5) */
-export function buddyinfoText({ phys }: Kernel): string {
-  return phys.populatedZones
-    .map((zone) => {
-      const counts = Array.from({ length: MAX_ORDER }, (_, order) => `${String(zone.nrFree[order]).padStart(6)} `)
-      return `Node ${zone.node}, zone ${zone.name.padStart(8)} ${counts.join('')}\n`
-    })
-    .join('')
-}
-
-/** /proc/zoneinfo. @manual proc_zoneinfo(5); system-call specification 2.6 */
-export function zoneinfoText({ phys }: Kernel): string {
-  let text = ''
-  const seen = new Set<number>()
-  for (const zone of phys.populatedZones) {
-    text += `Node ${zone.node}, zone ${zone.name.padStart(8)}\n`
-    const stats = ZONE_STAT_NAMES.map((name, i) => [name, zone.stat[i]!] as const)
-    if (!seen.has(zone.node)) {
-      seen.add(zone.node)
-      const nodeZones = phys.nodes[zone.node]!.zones
-      text += '  per-node stats\n'
-      text += ZONE_STAT_NAMES.map((name, i) => {
-        const sum = nodeZones.reduce((total, one) => total + one.stat[i]!, 0)
-        return `      ${name.padEnd(12)} ${sum}\n`
-      }).join('')
-    }
-    const row = (name: string, value: number) => `        ${name.padEnd(8)} ${value}\n`
-    text += `  pages free     ${zone.stat[0]}\n`
-    text += row('boost', 0) + row('min', zone.watermark[WMARK_MIN]!) + row('low', zone.watermark[WMARK_LOW]!)
-    text += row('high', zone.watermark[WMARK_HIGH]!) + row('spanned', zone.spanned) + row('present', zone.present)
-    text += row('managed', zone.managed) + row('cma', 0)
-    text += `        protection: (${[...zone.lowmemReserve].join(', ')})\n`
-    text += stats.map(([name, value]) => `      ${name.padEnd(12)} ${value}\n`).join('')
-    text += '  pagesets\n'
-    zone.pcp.forEach((pcp, cpu) => {
-      text += `    cpu: ${cpu}\n              count:    ${pcp.count}\n              high:     ${pcp.high}\n`
-      text += `              batch:    ${pcp.batch}\n`
-    })
-    text += `  node_unreclaimable:  0\n  start_pfn:           ${zone.startPfn}\n`
-  }
-  return text
 }
 
 const ISA = 'rv64imafdc_zicntr_zicsr_zifencei'
