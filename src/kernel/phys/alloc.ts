@@ -182,7 +182,9 @@ function prepare(
       type = MIGRATE_MOVABLE
     }
   }
-  const zonelist = phys.nodes[nid]!.zonelists[(gfp & __GFP_THISNODE) === 0 ? 0 : 1]
+  const node = phys.nodes[nid]
+  if (node === undefined) panic('a node id is below MAX_NUMNODES', `${nid}`)
+  const zonelist = node.zonelists[(gfp & __GFP_THISNODE) === 0 ? 0 : 1]
   request.gfp = gfp
   request.order = order
   request.migratetype = type

@@ -90,7 +90,7 @@ function learn(phys: Phys, hot: HotRequest, nid: number, givenGfp: number, cpu: 
   const type = phys.isMobilityGroupingDisabled ? 0 : gfpMigrateType(gfp)
   const highZone = phys.config.gfpZone[gfp & GFP_ZONEMASK]!
   if ((gfp & UNUSUAL_REQUEST) !== 0 || type >= MIGRATE_PCPTYPES || highZone < 0) return
-  if (phys.mayLackBacking || phys.failAfter > 0) return
+  if (phys.mayLackBacking || phys.failAfter > 0 || phys.nodes[nid] === undefined) return
   const zonelist = phys.nodes[nid]!.zonelists[(gfp & __GFP_THISNODE) === 0 ? 0 : 1]
   const first = zonelist.first[highZone]!
   if (first < 0) return
