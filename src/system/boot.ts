@@ -71,6 +71,13 @@ export function boot(config: CheckedConfig): Booted {
   const pmaps = new Pmaps(machine, phys)
   const vm = new Vm(machine, phys, pmaps)
   bindFault(vm)
+  vm.chargeFaults = (minor, major) => {
+    const thread = machine.current.thread as Thread | null
+    if (thread === null) return
+    const { usage } = thread.process
+    usage.minorFaults += minor
+    usage.majorFaults += major
+  }
 
   const decodeCache = new DecodeCache(machine.memory)
   pmaps.newCode = (pfn) => decodeCache.invalidateFrame(machine.memory.frameOffset(pfn))

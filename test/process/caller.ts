@@ -84,7 +84,10 @@ export class Caller {
   touch(address: number, isStore = false): string {
     const { thread } = this
     const hart = { cause: isStore ? CAUSE_STORE : CAUSE_LOAD, stval: address } as Hart
-    const work = handleTrap(this.system.rooms.kernel, thread, hart, STOP_FAULT)
+    const { kernel, machine } = this.system.rooms
+    machine.current.thread = thread
+    const work = handleTrap(kernel, thread, hart, STOP_FAULT)
+    machine.current.thread = null
     if (work === null) return 'ok'
     const info = thread.pending.take((1n << 64n) - 1n)
     if (info !== null) {

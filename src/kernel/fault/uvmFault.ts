@@ -120,6 +120,7 @@ export function* faultMap(map: VmMap, address: number, access: number, how: numb
       if (result === 0 && isMajor) {
         stats.majorFaults++
         stats.minorFaults--
+        map.vm.chargeFaults(-1, 1)
       }
       return result
     }
@@ -219,8 +220,10 @@ function faultTry(map: VmMap, va: number, access: number, how: number): 0 | Err 
   const result = resolve(map, va, access, how)
   if (result === WouldSleep) return result
   stats.faults++
-  if (result === 0) stats.minorFaults++
-  else stats.protectionFaults++
+  if (result === 0) {
+    stats.minorFaults++
+    map.vm.chargeFaults(1, 0)
+  } else stats.protectionFaults++
   return result
 }
 
@@ -379,7 +382,10 @@ function lower(
   if (object.pager.fault !== undefined) {
     const error = object.pager.fault(object, entry, va, flags)
     // A device page is no page of the system: its fault is neither minor nor major.
-    if (error === 0) stats.minorFaults--
+    if (error === 0) {
+      stats.minorFaults--
+      vm.chargeFaults(-1, 0)
+    }
     return error
   }
 

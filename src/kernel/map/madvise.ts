@@ -15,8 +15,18 @@ import {
   type Sleep,
   truncPage,
 } from '../../base/index.ts'
-import { amapRemove, anonUnref, amapForEach, anonPage } from '../anon/index.ts'
-import { pmapClearModify, pmapEnterSoft, pmapLookup, pmapRemove, pmapUpdate, SOFT_GUARD } from '../pmap/index.ts'
+import { amapRemove, anonUnref, amapForEach } from '../anon/index.ts'
+import { PG_anon, PG_dirty } from '../phys/index.ts'
+import {
+  ATTR_MODIFIED,
+  pmapCleanRange,
+  pmapClearModify,
+  pmapEnterSoft,
+  pmapLookup,
+  pmapRemove,
+  pmapUpdate,
+  SOFT_GUARD,
+} from '../pmap/index.ts'
 import { prepareAnonGroup } from './anonGroup.ts'
 import {
   VM_DONTCOPY,
@@ -156,7 +166,7 @@ function adviseEntry(space: VmSpace, entry: VmMapEntry, s: number, e: number, ad
       return 0
     case FREE:
       if (entry.object !== null || !entry.isCow || isLocked) return EINVAL
-      freeLazily(space, entry, s, e)
+      freeLazily(space, s, e)
       return 0
     case REMOVE:
       if (isLocked || entry.object === null) return EINVAL
@@ -219,14 +229,21 @@ export function zapRange(space: VmSpace, entry: VmMapEntry, s: number, e: number
   for (const slot of slots) anonUnref(vm.anons, amapRemove(vm.chunks, own, slot))
 }
 
-/** MADV_FREE: pages that nobody else sees lose their dirtiness; memory pressure may take them, a store keeps them. */
-function freeLazily(space: VmSpace, entry: VmMapEntry, s: number, e: number): void {
-  const { anons, chunks, pmaps, phys } = space.vm
+/**
+ * MADV_FREE: pages lose their dirtiness; memory pressure may take them, a store keeps them. What is dirty without its
+ * translation saying so, and seen by others, stays as it is.
+ */
+function freeLazily(space: VmSpace, s: number, e: number): void {
+  const { pmaps, phys } = space.vm
   const { frames } = phys
-  if (entry.amap === null) return
-  amapForEach(chunks, entry.amap, entry.slotOf(s), entry.slotOf(e - 1) + 1, (_slot, anon) => {
-    const pfn = anonPage(anons, anon)
-    if (pfn >= 0 && frames.mapcount[frames.indexOf(pfn as Pfn)] === 0) pmapClearModify(pmaps, pfn as Pfn)
+  pmapCleanRange(space.pmap, s, e, (pfn) => {
+    const f = frames.indexOf(pfn as Pfn)
+    if (f < 0 || (frames.flags[f]! & PG_anon) === 0) return false
+    if ((frames.attrs[f]! & ATTR_MODIFIED) === 0 && (frames.flags[f]! & PG_dirty) === 0) return true
+    if (frames.mapcount[f]! > 0) return false
+    pmapClearModify(pmaps, pfn as Pfn)
+    frames.flags[f]! &= ~PG_dirty
+    return true
   })
 }
 

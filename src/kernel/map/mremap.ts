@@ -54,7 +54,7 @@ export function* mremapRegion(
 ): Sleep<number | Err> {
   const r: Request = { space, old, oldLength: roundPage(oldBytes), newLength: roundPage(newBytes), flags, target }
   const result = yield* locked(space, () => mremapLocked(r))
-  if (isErr(result) || r.newLength <= r.oldLength || r.oldLength === 0) return result
+  if (isErr(result) || r.newLength <= r.oldLength) return result
   const entry = space.map.lookup(result + r.oldLength)
   if (entry !== null && (entry.vmFlags & (VM_LOCKED | VM_LOCKONFAULT)) === VM_LOCKED)
     yield* space.vm.populate(space, result + r.oldLength, result + r.newLength, 0, true)

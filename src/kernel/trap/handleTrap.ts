@@ -104,22 +104,14 @@ function handleFault(thread: Thread, cause: number, address: number): Sleep<void
   }
   const result = uvmFaultTry(space, address, access)
   if (result === WouldSleep) return slowFault(thread, address, access)
-  noteFault(thread, result, access, address, false)
+  if (result !== 0) forceSignal(thread, faultSignal(result, access, address))
   return null
 }
 function* slowFault(thread: Thread, address: number, access: number): Sleep<void> {
-  const { stats } = thread.space.vm
-  const before = stats.majorFaults
   const result = yield* uvmFault(thread.space, address, access)
-  noteFault(thread, result, access, address, stats.majorFaults > before)
-}
-function noteFault(thread: Thread, result: 0 | Err, access: number, address: number, isMajor: boolean): void {
-  const { usage } = thread.process
   // A signal came first: its handler runs, then the access is executed again.
   if (result === EINTR) return
   if (result !== 0) forceSignal(thread, faultSignal(result, access, address))
-  else if (isMajor) usage.majorFaults++
-  else usage.minorFaults++
 }
 
 function accessOf(cause: number): number {
