@@ -1,5 +1,6 @@
 import { kassert, PAGE_SIZE } from '../../base/index.ts'
 import { F_ACCESSED, F_DIRTY } from '../../machine/index.ts'
+import { splitRange } from './large.ts'
 import { writeLeaf } from './pmapEnter.ts'
 import { nextRun } from './runs.ts'
 import { queueInvalidation } from './shootdown.ts'
@@ -16,6 +17,7 @@ export function pmapCleanRange(pmap: Pmap, sva: number, eva: number, mayClean: (
   const { room } = pmap
   const { format, memory } = room
   const words = memory.i32
+  splitRange(pmap, sva, eva)
   for (let word = nextRun(pmap, sva, eva), next = 0; word >= 0; word = nextRun(pmap, next, eva)) {
     kassert(room.level === 0, 'a superpage is not cleaned in part')
     const { runStart, runEnd } = room
