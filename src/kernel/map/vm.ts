@@ -61,6 +61,8 @@ export class Vm {
   readonly anons: Anons
   readonly chunks = new ChunkPool()
   readonly stats = new VmStats()
+  /** Upcall, bound at boot: whoever runs has had so many faults resolved, by its own accesses or by what it asked for. */
+  chargeFaults: (minor: number, major: number) => void = () => {}
   /** The page of zeros that reads of untouched private memory see; nobody may write it. */
   readonly zeroPfn: Pfn
   /** Upcall to the fault room, which lies above. */
@@ -70,8 +72,6 @@ export class Vm {
     panic('the fault room is bound before a page is wired')
   /** When untouched private memory is filled 2 MiB at a time: never, where madvise(MADV_HUGEPAGE) asks for it, always. */
   largePages: LargePages = 'never'
-  /** Upcall, bound at boot: whoever runs has had so many faults resolved, by its own accesses or by what it asked for. */
-  chargeFaults: (minor: number, major: number) => void = () => {}
   /** Pages with a wiring (uvmexp.wired), and how many there may be. */
   wiredPages = 0
   wiredMax: number
