@@ -22,7 +22,7 @@ import { Migrator } from '../kernel/migrate/index.ts'
 import { bootPhys } from '../kernel/phys/index.ts'
 import { Pmaps } from '../kernel/pmap/index.ts'
 import { createVdso, FutexTable, type Kernel, ProcessTable, type Thread } from '../kernel/process/index.ts'
-import { makeProcFs } from '../kernel/proc/index.ts'
+import { committedPages, makeProcFs, makeSysFs } from '../kernel/proc/index.ts'
 import { Segments } from '../kernel/sysv/index.ts'
 import { Machine, sv39, sv48 } from '../machine/index.ts'
 import { DecodeCache, Hart } from '../rv64/index.ts'
@@ -70,6 +70,7 @@ export function boot(config: CheckedConfig): Booted {
   const phys = bootPhys(machine, { memory: ram, cpuNode })
   const pmaps = new Pmaps(machine, phys)
   const vm = new Vm(machine, phys, pmaps)
+  vm.largePages = config.largePages
   bindFault(vm)
   vm.chargeFaults = (minor, major) => {
     const thread = machine.current.thread as Thread | null
@@ -110,10 +111,11 @@ export function boot(config: CheckedConfig): Booted {
     exitQueue: new WaitQueue('exit'),
   }
   scheduler.bind(kernel)
+  vm.commit.committed = () => committedPages(kernel)
 
   mount(files, new RamFs(files), null)
   const context = rootContext(kernel)
-  for (const path of ['/bin', '/dev', '/proc', '/etc', '/mnt', '/root'])
+  for (const path of ['/bin', '/dev', '/proc', '/sys', '/etc', '/mnt', '/root'])
     must(makeDirectory(files, context, path, 0o755))
   must(makeDirectory(files, context, '/tmp', 0o1777))
   registerMemoryDevices(files)
@@ -122,6 +124,7 @@ export function boot(config: CheckedConfig): Booted {
   const at = (path: string) => must(mountPoint(kernel, path))
   must(mount(files, devFs, at('/dev')))
   must(mount(files, makeProcFs(kernel), at('/proc')))
+  must(mount(files, makeSysFs(kernel), at('/sys')))
   must(mount(files, new HostFs(files, programs, { latencyNs: config.diskLatency * 1000 }), at('/bin')))
   return { machine, kernel, scheduler, harts, decodeCache, programs, devFs }
 }

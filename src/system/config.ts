@@ -1,6 +1,7 @@
 // What a system is made of: typed, with defaults, and checked in one place. An error names the option and its range.
 
 import { GiB, KiB, MiB, PAGE_SIZE } from '../base/index.ts'
+import type { LargePages } from '../kernel/map/index.ts'
 import type { TlbConfig } from '../machine/index.ts'
 
 /** What a caller may say; whatever is left out has its default. Sizes are bytes or texts such as `'64M'`. */
@@ -19,6 +20,8 @@ export interface SystemConfig {
   readonly seed?: number
   /** Instructions a thread runs before another one may. Default 20,000. */
   readonly turn?: number
+  /** Untouched private memory is filled 2 MiB at a time: never, where MADV_HUGEPAGE advises it, always. Default never. */
+  readonly largePages?: LargePages
   /** Simulated latency of a disk request, in microseconds. Default 100. */
   readonly diskLatency?: number
   /** Name of the machine, as uname shows it. Default `pagewright`. */
@@ -27,6 +30,7 @@ export interface SystemConfig {
 
 export const PAGES_NAMES = ['sv39', 'sv48'] as const
 export type PagesName = (typeof PAGES_NAMES)[number]
+export const LARGE_PAGES = ['never', 'advised', 'always'] as const satisfies readonly LargePages[]
 
 /** A checked configuration: every field present and in range. */
 export interface CheckedConfig {
@@ -37,6 +41,7 @@ export interface CheckedConfig {
   readonly pages: PagesName
   readonly seed: number
   readonly turn: number
+  readonly largePages: LargePages
   readonly diskLatency: number
   readonly hostname: string
 }
@@ -77,6 +82,7 @@ export const DEFAULTS = {
   pages: 'sv48',
   seed: 1,
   turn: 20_000,
+  largePages: 'never',
   diskLatency: 100,
   hostname: 'pagewright',
 } as const
@@ -99,6 +105,9 @@ export function checkConfig(config: SystemConfig = {}): CheckedConfig {
   const memoryBytes = memorySize(pick('memory'), nodes)
   const pages = pick('pages')
   if (!PAGES_NAMES.includes(pages as PagesName)) throw new ConfigError('pages', PAGES_NAMES.join(' or '), pages)
+  const largePages = pick('largePages')
+  if (!LARGE_PAGES.includes(largePages as LargePages))
+    throw new ConfigError('largePages', LARGE_PAGES.join(' or '), largePages)
   const hostname = pick('hostname')
   if (typeof hostname !== 'string' || !/^[A-Za-z0-9.-]{1,64}$/.test(hostname))
     throw new ConfigError('hostname', '1 to 64 letters, digits, dots and hyphens', hostname)
@@ -110,6 +119,7 @@ export function checkConfig(config: SystemConfig = {}): CheckedConfig {
     pages: pages as PagesName,
     seed: whole('seed', pick('seed'), 0, Number.MAX_SAFE_INTEGER),
     turn: whole('turn', pick('turn'), 1, TURN_MOST),
+    largePages: largePages as LargePages,
     diskLatency: whole('diskLatency', pick('diskLatency'), 0, 10_000_000),
     hostname,
   }
