@@ -12,10 +12,10 @@
 
 import { kassert, panic, type Rng, type Sleep, type Sleeper, type WaitQueue, type WakeReason } from '../base/index.ts'
 import type { Cpu, Machine } from '../machine/index.ts'
-import { returnToUser, type Kernel, type SchedulerUpcalls, type Thread } from '../kernel/process/index.ts'
+import { type Kernel, type SchedulerUpcalls, type Thread } from '../kernel/process/index.ts'
 import { pmapActivate, pmapDeactivate, type Pmap } from '../kernel/pmap/index.ts'
 import type { VmSpace } from '../kernel/map/index.ts'
-import { handleTrap } from '../kernel/trap/index.ts'
+import { beforeUser, handleTrap } from '../kernel/trap/index.ts'
 import { STOP_BUDGET, STOP_ECALL, STOP_FAULT, type Hart } from '../rv64/index.ts'
 
 /** Simulated nanoseconds that one instruction takes. */
@@ -268,10 +268,9 @@ export class Scheduler implements SchedulerUpcalls {
     let left = this.turn
     this.#isTurnOver = false
     while (left > 0 && !this.#isTurnOver && this.#taskOf.has(thread)) {
-      if (thread.needsAttention) {
-        task.work = returnToUser(this.#kernel!, thread)
-        task.reason = 'woken'
-        if (!this.#resume(task)) return
+      const first = beforeUser(this.#kernel!, thread)
+      if (first !== null) {
+        if (!this.#begin(task, first)) return
         continue
       }
       this.#load(thread, cpu, hart)
@@ -290,11 +289,14 @@ export class Scheduler implements SchedulerUpcalls {
       cpu.charge(TRAP_TICKS)
       thread.process.usage.systemNs += TRAP_TICKS
       const work = handleTrap(this.#kernel!, thread, hart, stop)
-      if (work === null) continue
-      task.work = work
-      task.reason = 'woken'
-      if (!this.#resume(task)) return
+      if (work !== null && !this.#begin(task, work)) return
     }
+  }
+  /** Starts kernel work for a thread that has stopped; answers as #resume. */
+  #begin(task: Task, work: Sleep<void>): boolean {
+    task.work = work
+    task.reason = 'woken'
+    return this.#resume(task)
   }
   /** Goes on with kernel work. True when it is done, false when it sleeps. */
   #resume(task: Task): boolean {
