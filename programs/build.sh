@@ -12,6 +12,7 @@
 #   PAGEWRIGHT_MUSL    a directory already holding include/ and lib/ of riscv64 musl
 #   PAGEWRIGHT_MIRROR  a Debian mirror to use instead of the one apt is set up with
 #   CROSS, CC          cross tool prefix (riscv64-linux-gnu-), host compiler (cc)
+#   KERNEL_HEADERS     include/ of the kernel's headers for riscv64 (/usr/riscv64-linux-gnu/include)
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -68,7 +69,7 @@ fetch_musl() {
 }
 
 names=()
-sources=("$here"/*.c "$here"/bench/*.c)
+sources=("$here"/*.c "$here"/bench/*.c "$here"/../test/oracle/linux/linux-oracle.c)
 for s in "${sources[@]}"; do names+=("$(basename "$s" .c)"); done
 
 case $mode in
@@ -87,7 +88,8 @@ case $mode in
     m=$work/musl
     libgcc=$("${cross}gcc" "${riscv[@]}" -print-libgcc-file-name)
     gccinc=$("${cross}gcc" -print-file-name=include)
-    inc=(-nostdinc -isystem "$m/include" -isystem "$gccinc" -I"$here")
+    # The kernel's own headers (linux/*.h) come with the cross compiler's libc; musl's and gcc's are found before them.
+    inc=(-nostdinc -isystem "$m/include" -isystem "$gccinc" -idirafter "${KERNEL_HEADERS:-/usr/riscv64-linux-gnu/include}" -I"$here")
     libs=(-Wl,--start-group "$m/lib/libc.a" "$libgcc" -Wl,--end-group "$m/lib/crtn.o")
     link=(-nostdlib -s -Wl,--gc-sections -Wl,--build-id=none)
     for i in "${!sources[@]}"; do
