@@ -4,7 +4,7 @@
 import { EAGAIN, ENOMEM, isErr, type Err, type OrErr, type Pfn, type Sleep } from '../../base/index.ts'
 import { BUDDY_MAPCOUNT } from './frames.ts'
 import { putPage } from './free.ts'
-import { PG_anon, PG_dirty, PG_head, PG_lru, PG_swapbacked, PG_tail } from './pageFlags.ts'
+import { PG_active, PG_anon, PG_dirty, PG_head, PG_lru, PG_swapbacked, PG_tail, PG_unevictable } from './pageFlags.ts'
 import type { Phys } from './phys.ts'
 import type { MigrateMode, MigrateReason } from './reclaimer.ts'
 
@@ -64,7 +64,7 @@ export function* migratePages(
       list.splice(list.indexOf(from), 1)
       if (result === 0) {
         moved++
-        putPage(phys, from)
+        putIsolated(phys, from)
       } else {
         failed++
         reclaimer.putBackLru(from)
@@ -126,6 +126,12 @@ export function traceIsolated(phys: Phys, name: string, start: number, end: numb
   if (trace.on) trace.emit(name, { start_pfn: start, end_pfn: end, nr_scanned: end - start, nr_taken: taken })
 }
 
+/** Drops the isolation's reference, the last one. What list the page was on does not matter any more. */
+function putIsolated(phys: Phys, page: Pfn): void {
+  phys.frames.flags[phys.frames.frameOf(page)]! &= ~(PG_active | PG_unevictable)
+  putPage(phys, page)
+}
+
 /** Drops the clean file pages of the list instead of copying them. @returns how many */
 export function* reclaimCleanPagesFromList(phys: Phys, list: Pfn[]): Sleep<number> {
   const reclaimer = phys.reclaimer
@@ -136,7 +142,7 @@ export function* reclaimCleanPagesFromList(phys: Phys, list: Pfn[]): Sleep<numbe
     if ((state & (PG_dirty | PG_anon | PG_swapbacked)) !== 0) continue
     if (!(yield* reclaimer.reclaimClean(page))) continue
     list.splice(list.indexOf(page), 1)
-    putPage(phys, page)
+    putIsolated(phys, page)
     dropped++
   }
   return dropped
