@@ -70,7 +70,10 @@ export function enterLargePage(map: VmMap, found: VmMapEntry, va: number, access
 
 function isWanted({ vm, space }: VmMap, entry: VmMapEntry, start: number, prot: number): boolean {
   if (vm.largePages === 'never' || space === null) return false
-  if (vm.largePages === 'advised' && (entry.vmFlags & VM_HUGEPAGE) === 0) return false
+  const isAdvised = (entry.vmFlags & VM_HUGEPAGE) !== 0
+  if (vm.largePages === 'advised' && !isAdvised) return false
+  // prctl(PR_SET_THP_DISABLE): at all, or but for what was advised.
+  if (space.largePagesOff !== 0 && (space.largePagesOff === 1 || !isAdvised)) return false
   if (start < entry.start || start + LARGE > entry.end) return false
   if ((entry.vmFlags & (VM_NOHUGEPAGE | VM_GROWSDOWN | VM_DROPPABLE)) !== 0) return false
   // A userfaultfd wants to hear of each page.

@@ -1,6 +1,7 @@
 import { isErr, PAGE_SIZE, roundPage, type Sleep } from '../../base/index.ts'
 import { findSpace, gappedStart, MAP_FIXED } from './findSpace.ts'
-import { MAP_PRIVATE, mappedBytes, checkLimits, mayCommit } from './mmap.ts'
+import { mayCommit } from './commit.ts'
+import { MAP_PRIVATE, mappedBytes, checkLimits } from './mmap.ts'
 import { lockedBytes } from './growDown.ts'
 import { VM_ACCOUNT, VM_INHERIT_COPY, VM_LOCKED, VM_LOCKONFAULT } from './entry.ts'
 import { locked } from './locked.ts'

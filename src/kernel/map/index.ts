@@ -16,6 +16,7 @@
 export * from './entry.ts'
 export * from './personality.ts'
 export * from './policy.ts'
+export * from './commit.ts'
 export type { FaultListener } from './faultListener.ts'
 export * from './vm.ts'
 export { VmMap } from './vmMap.ts'

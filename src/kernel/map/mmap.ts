@@ -30,6 +30,7 @@ import {
   VM_WIPEONFORK,
   type VmMapEntry,
 } from './entry.ts'
+import { mayCommit, OVERCOMMIT_NEVER } from './commit.ts'
 import { findSpace } from './findSpace.ts'
 import { lockedBytes } from './growDown.ts'
 import { locked } from './locked.ts'
@@ -109,7 +110,9 @@ export function mmapLocked(space: VmSpace, r: MmapRequest): number | Err {
   const refused = r.validate?.() ?? 0
   if (refused !== 0) return refused
 
-  const a = attributesOf(r, isShared, lockFlags, at)
+  // Where nothing is overcommitted nobody goes without a reserve.
+  const isStrict = space.vm.commit.mode === OVERCOMMIT_NEVER
+  const a = attributesOf(r, isShared, lockFlags, at, isStrict)
   const limited = checkLimits(space, at, length, a)
   if (limited !== 0) return limited
   for (let e = map.firstEndingAbove(at); e !== null && e.start < at + length; e = e.next)
@@ -121,13 +124,19 @@ export function mmapLocked(space: VmSpace, r: MmapRequest): number | Err {
   return at
 }
 
-function attributesOf(r: MmapRequest, isShared: boolean, lockFlags: number, at: number): EntryAttributes {
+function attributesOf(
+  r: MmapRequest,
+  isShared: boolean,
+  lockFlags: number,
+  at: number,
+  isStrict: boolean,
+): EntryAttributes {
   const isWritableFile = r.file === null || r.file.isWritable
   let vmFlags = lockFlags
   if (isShared) vmFlags |= VM_MAYSHARE | (isWritableFile ? VM_SHARED : 0)
   if ((r.flags & MAP_GROWSDOWN) !== 0) vmFlags |= VM_GROWSDOWN
   if ((r.flags & MAP_STACK) !== 0) vmFlags |= VM_NOHUGEPAGE
-  if ((r.flags & MAP_NORESERVE) !== 0) vmFlags |= VM_NORESERVE
+  if ((r.flags & MAP_NORESERVE) !== 0 && !isStrict) vmFlags |= VM_NORESERVE
   else if (!isShared && (r.prot & 2) !== 0) vmFlags |= VM_ACCOUNT
   if ((r.flags & MAP_TYPE) === MAP_DROPPABLE)
     vmFlags = (vmFlags & ~VM_ACCOUNT) | VM_NORESERVE | VM_WIPEONFORK | VM_DONTDUMP | VM_DROPPABLE
@@ -172,10 +181,6 @@ export function mappedBytes(space: VmSpace, start: number, end: number): number 
   for (let e = space.map.firstEndingAbove(start); e !== null && e.start < end; e = e.next)
     bytes += Math.min(e.end, end) - Math.max(e.start, start)
   return bytes
-}
-/** Overcommit mode 0: a single request above all RAM is refused, nothing else. */
-export function mayCommit(space: VmSpace, length: number): boolean {
-  return length <= space.vm.machine.memory.ramBytes
 }
 
 /** Entries of a range, in order. */

@@ -23,7 +23,8 @@ import {
   VM_SHARED,
   type VmMapEntry,
 } from './entry.ts'
-import { dataBytes, isData, mayCommit } from './mmap.ts'
+import { mayCommit } from './commit.ts'
+import { dataBytes, isData } from './mmap.ts'
 import { locked } from './locked.ts'
 import { modifyPart } from './modifyRange.ts'
 import type { VmSpace } from './vmSpace.ts'

@@ -6,6 +6,7 @@ import { Anons, ChunkPool } from '../anon/index.ts'
 import { type MemoryObject, ObjectTable } from '../object/index.ts'
 import { allocPagesTry, GFP_KERNEL, PG_reserved, type Phys, zeroPage } from '../phys/index.ts'
 import type { Pmaps } from '../pmap/index.ts'
+import { CommitPolicy } from './commit.ts'
 import type { VmMap } from './vmMap.ts'
 import type { VmSpace } from './vmSpace.ts'
 
@@ -72,6 +73,9 @@ export class Vm {
     panic('the fault room is bound before a page is wired')
   /** When untouched private memory is filled 2 MiB at a time: never, where madvise(MADV_HUGEPAGE) asks for it, always. */
   largePages: LargePages = 'never'
+  readonly commit = new CommitPolicy()
+  /** Entries that a new address space may have. */
+  maxMapCount = 65530
   /** Pages with a wiring (uvmexp.wired), and how many there may be. */
   wiredPages = 0
   wiredMax: number

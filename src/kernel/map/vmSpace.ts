@@ -65,7 +65,7 @@ export class VmSpace {
   limits: SpaceLimits = { as: Infinity, data: Infinity, stack: 8 * 1024 * 1024, memlock: 8 * 1024 * 1024 }
   /** mlockall(MCL_FUTURE): flags that later mappings get. */
   futureFlags = 0
-  maxMapCount = 65530
+  maxMapCount: number
   /** prctl(PR_SET_THP_DISABLE): 1, or 3 for where madvise does not ask for large pages; 0 for not. */
   largePagesOff = 0
   peakResidentPages = 0
@@ -74,6 +74,7 @@ export class VmSpace {
     this.vm = vm
     this.map = map
     this.mmapBase = map.max
+    this.maxMapCount = vm.maxMapCount
     map.space = this
   }
   get pmap(): VmMap['pmap'] {

@@ -13,8 +13,11 @@
  * Manual: proc(5), Linux; the formats are sections 2.1 to 2.6 of the system-call specification.
  */
 export { makeProcFs } from './procFs.ts'
+export { makeSysFs } from './sysFs.ts'
+export { frameFlags, frameMappings } from './frameFiles.ts'
+export { swapsText, vmallocinfoText } from './memoryTexts.ts'
 export { mapsText } from './maps.ts'
 export { countResident, smapsText, type Resident, vmFlagCodes } from './smaps.ts'
 export { virtualSizes, type VirtualSizes } from './virtualSizes.ts'
 export { pagemapBytes } from './pagemap.ts'
-export { countFrames, type FrameUse } from './systemFiles.ts'
+export { committedPages, countFrames, type FrameUse } from './systemFiles.ts'

@@ -1,9 +1,11 @@
 import { EINVAL, PAGE_SIZE, type OrErr, type Pfn } from '../../base/index.ts'
-import { VM_MAYGUARD, type VmSpace } from '../map/index.ts'
+import { VM_MAYGUARD, VM_MAYPOISON, type VmSpace } from '../map/index.ts'
 import { PG_anon } from '../phys/index.ts'
 import { pmapForEach, pmapForEachSoft, SOFT_GUARD } from '../pmap/index.ts'
 
 const ENTRY_BYTES = 8
+/** The swap type that stands for no device. */
+const MARKER = 31n
 /** Entries made in one call: the answer is cut short there, which a reader must expect anyway. */
 const MOST_ENTRIES = 65536
 
@@ -13,10 +15,11 @@ const MOST_ENTRIES = 65536
  *   63       62       61                 58             56           54          0
  *   [present][swapped][file or shm][…][guard marker][…][exclusive][…][ pfn        ]
  *
+ * @param showsFrames  to user 0 only: for others the pfn is 0
  * @returns EINVAL if offset or length is not a multiple of 8
  * @manual proc_pid_pagemap(5); system-call specification 2.5
  */
-export function pagemapBytes(space: VmSpace, offset: number, length: number): OrErr<Uint8Array> {
+export function pagemapBytes(space: VmSpace, offset: number, length: number, showsFrames = true): OrErr<Uint8Array> {
   if (offset % ENTRY_BYTES !== 0 || length % ENTRY_BYTES !== 0) return EINVAL
   const first = offset / ENTRY_BYTES
   const count = Math.min(length / ENTRY_BYTES, MOST_ENTRIES, space.map.max / PAGE_SIZE - first)
@@ -27,18 +30,24 @@ export function pagemapBytes(space: VmSpace, offset: number, length: number): Or
   const { frames } = space.vm.phys
   pmapForEach(space.pmap, start, end, (va, pfn) => {
     const f = frames.indexOf(pfn as Pfn)
-    let word = (1n << 63n) | BigInt(pfn)
+    let word = (1n << 63n) | (showsFrames ? BigInt(pfn) : 0n)
     const isZero = pfn === space.vm.zeroPfn
     if (f >= 0 && !isZero) {
       if ((frames.flags[f]! & PG_anon) === 0) word |= 1n << 61n
       if (frames.mapcount[f] === 0) word |= 1n << 56n
     }
+    const listener = space.map.lookup(va)?.listener ?? null
+    if (listener !== null && listener.isProtected(va)) word |= 1n << 57n
     words[(va - start) / PAGE_SIZE] = word
   })
-  pmapForEachSoft(space.pmap, start, end, (va, kind) => {
+  pmapForEachSoft(space.pmap, start, end, (va, kind, value) => {
     if (va < start || va >= end) return
-    if (kind === SOFT_GUARD && ((space.map.lookup(va)?.vmFlags ?? 0) & VM_MAYGUARD) !== 0)
-      words[(va - start) / PAGE_SIZE] = (1n << 62n) | (1n << 58n)
+    if (kind !== SOFT_GUARD) return
+    const flags = space.map.lookup(va)?.vmFlags ?? 0
+    // A marker shows as a swap entry of the type of markers; its offset says which: 2 poisoned, 4 guard.
+    if (value !== 0 && (flags & VM_MAYPOISON) !== 0) words[(va - start) / PAGE_SIZE] = (1n << 62n) | MARKER | (2n << 5n)
+    else if ((flags & VM_MAYGUARD) !== 0)
+      words[(va - start) / PAGE_SIZE] = (1n << 62n) | (1n << 58n) | MARKER | (4n << 5n)
   })
   return new Uint8Array(words.buffer)
 }

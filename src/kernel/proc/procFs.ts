@@ -1,19 +1,19 @@
-import { EINVAL, isErr, type OrErr } from '../../base/index.ts'
 import {
   type DirNode,
   fixedDir,
   type GeneratedNode,
   mountLines,
-  nameFromBytes,
   textFile,
   TextFs,
   type TextNode,
 } from '../file/index.ts'
 import { type Kernel, KERNEL_RELEASE, KERNEL_VERSION, PID_MAX, type Thread } from '../process/index.ts'
-import { writeMinFreeKbytes } from '../phys/index.ts'
+import { frameFile, frameFlags, frameMappings } from './frameFiles.ts'
+import { swapsText, vmallocinfoText } from './memoryTexts.ts'
 import { processDir } from './processDir.ts'
 import { cpuinfoText, loadavgText, meminfoText, systemStatText, uptimeText, vmstatText } from './systemFiles.ts'
 import { buddyinfoText, pagetypeinfoText, zoneinfoText } from './zoneFiles.ts'
+import { vmSettings } from './vmSettings.ts'
 
 /** The file system of /proc: mount it there. */
 export function makeProcFs(kernel: Kernel): TextFs {
@@ -37,6 +37,8 @@ function topNodes(kernel: Kernel): Record<string, GeneratedNode> {
     cmdline: textFile(() => 'pagewright\n'),
     cpuinfo: text(cpuinfoText),
     filesystems: textFile(() => 'nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\nnodev\tpipefs\n'),
+    kpagecount: frameFile(kernel, frameMappings),
+    kpageflags: frameFile(kernel, frameFlags),
     loadavg: text(loadavgText),
     meminfo: text(meminfoText),
     mounts: textFile(() =>
@@ -46,6 +48,7 @@ function topNodes(kernel: Kernel): Record<string, GeneratedNode> {
     ),
     self: { kind: 'link', target: () => String(current()?.process.pid ?? 1) },
     stat: text(systemStatText),
+    swaps: text(swapsText),
     sys: fixedDir({ kernel: kernelSettings(kernel), vm: vmSettings(kernel) }),
     'thread-self': {
       kind: 'link',
@@ -53,6 +56,7 @@ function topNodes(kernel: Kernel): Record<string, GeneratedNode> {
     },
     uptime: text(uptimeText),
     version: textFile(() => `Linux version ${KERNEL_RELEASE} (pagewright) ${KERNEL_VERSION}\n`),
+    vmallocinfo: { ...text(vmallocinfoText), permissions: 0o400 },
     vmstat: text(vmstatText),
     pagetypeinfo: text(pagetypeinfoText),
     zoneinfo: text(zoneinfoText),
@@ -83,36 +87,4 @@ function uuid(bytes: number[]): string {
   bytes[8] = (bytes[8]! & 0x3f) | 0x80
   const hex = bytes.map((byte) => byte.toString(16).padStart(2, '0')).join('')
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
-}
-
-function vmSettings(kernel: Kernel): DirNode {
-  const { phys, machine } = kernel
-  return fixedDir({
-    compact_unevictable_allowed: fixed(1),
-    dirty_background_ratio: fixed(10),
-    dirty_ratio: fixed(20),
-    // Every process has Linux's default; the limit itself lies in its address space.
-    max_map_count: fixed(65530),
-    min_free_kbytes: {
-      kind: 'text',
-      permissions: 0o644,
-      read: () => `${phys.tunables.minFreeKbytes}\n`,
-      write(bytes): OrErr<0> {
-        const value = Number(nameFromBytes(bytes).trim() || 'x')
-        if (!Number.isInteger(value) || value < 0) return EINVAL
-        const done: unknown = writeMinFreeKbytes(phys, value)
-        return isErr(done) ? done : 0
-      },
-    },
-    mmap_min_addr: fixed(machine.layout.user.start),
-    nr_hugepages: fixed(0),
-    nr_overcommit_hugepages: fixed(0),
-    // A single request above all RAM is refused, nothing else.
-    overcommit_kbytes: fixed(0),
-    overcommit_memory: fixed(0),
-    overcommit_ratio: fixed(50),
-    'page-cluster': fixed(3),
-    swappiness: fixed(60),
-    vfs_cache_pressure: fixed(100),
-  })
 }

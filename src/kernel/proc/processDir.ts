@@ -17,6 +17,7 @@ import { copyInTry, type Kernel, type Process, type Thread } from '../process/in
 import { mapsText } from './maps.ts'
 import { MemoryIo } from './memoryIo.ts'
 import { pagemapBytes } from './pagemap.ts'
+import { clearRefs, mapFiles, oomScore, oomScoreAdj } from './processControls.ts'
 import { limitsText, numaMapsText, statmText, statText, statusText, syscallText } from './processTexts.ts'
 import { smapsRollupText, smapsText } from './smaps.ts'
 
@@ -46,6 +47,7 @@ function common(kernel: Kernel, process: Process, thread: Thread | null): Record
     textFile(() => (process.space === null ? '' : userBlock(process.space, start(process.space), end(process.space))))
   return {
     auxv: textFile(() => process.auxv),
+    clear_refs: clearRefs(process),
     cmdline: block(
       (space) => space.argStart,
       (space) => space.argEnd,
@@ -66,6 +68,7 @@ function common(kernel: Kernel, process: Process, thread: Thread | null): Record
     fd: descriptors(process),
     fdinfo: descriptorInfo(process),
     limits: textFile(() => limitsText(process)),
+    map_files: mapFiles(process),
     maps: ofSpace(mapsText),
     mem: memoryFile(process),
     mounts: link(
@@ -74,9 +77,9 @@ function common(kernel: Kernel, process: Process, thread: Thread | null): Record
     ),
     numa_maps: textFile(() => numaMapsText(process)),
     oom_adj: textFile(() => '0\n'),
-    oom_score: textFile(() => '0\n'),
-    oom_score_adj: textFile(() => '0\n'),
-    pagemap: pagemapFile(process),
+    oom_score: textFile(() => oomScore(process)),
+    oom_score_adj: oomScoreAdj(process),
+    pagemap: pagemapFile(kernel, process),
     root: link(
       () => process.fs?.root ?? null,
       () => null,
@@ -146,15 +149,19 @@ function openFileOf(process: Process, name: string): OpenFile | null {
   return file === null || isErr(file) ? null : file
 }
 
-function pagemapFile(process: Process): BytesNode {
+function pagemapFile(kernel: Kernel, process: Process): BytesNode {
   return {
     kind: 'bytes',
     permissions: 0o400,
-    open: () =>
-      new MemoryIo({
-        read: (offset, length) => (process.space === null ? ESRCH : pagemapBytes(process.space, offset, length)),
+    open() {
+      const opener = kernel.machine.current.thread as Thread | null
+      const showsFrames = opener === null || opener.process.who.uid === 0
+      return new MemoryIo({
+        read: (offset, length) =>
+          process.space === null ? ESRCH : pagemapBytes(process.space, offset, length, showsFrames),
         write: () => EINVAL,
-      }),
+      })
+    },
   }
 }
 function memoryFile(process: Process): BytesNode {

@@ -1,5 +1,6 @@
 // The texts of /proc that are about the whole system.
 
+import { VM_ACCOUNT } from '../map/index.ts'
 import type { Kernel } from '../process/index.ts'
 import {
   freeCount,
@@ -47,6 +48,18 @@ export function countFrames(phys: Phys): FrameUse {
   return use
 }
 
+/** Pages promised to processes: the private memory that is accounted for. */
+export function committedPages({ processes }: Kernel): number {
+  let pages = 0
+  const seen = new Set<object>()
+  for (const { space } of processes.byPid.values()) {
+    if (space === null || seen.has(space)) continue
+    seen.add(space)
+    for (const entry of space.map.entries()) if ((entry.vmFlags & VM_ACCOUNT) !== 0) pages += entry.pageCount
+  }
+  return pages
+}
+
 /** /proc/meminfo. @manual proc_meminfo(5); system-call specification 2.6 */
 export function meminfoText(kernel: Kernel): string {
   const { phys, machine } = kernel
@@ -57,13 +70,7 @@ export function meminfoText(kernel: Kernel): string {
   const available = Math.max(0, free - low + use.file - Math.min(use.file / 2, low))
   const { vmalloc } = machine.layout
   const inactiveAnon = use.anon + use.shmem
-  let committed = 0
-  for (const process of kernel.processes.byPid.values()) {
-    const { space } = process
-    if (space !== null)
-      for (const entry of space.map.entries())
-        if (entry.isCow && (entry.protection & 2) !== 0) committed += entry.pageCount
-  }
+  const committed = committedPages(kernel)
   const rows: [string, number][] = [
     ['MemTotal', phys.totalramPages],
     ['MemFree', free],
@@ -98,7 +105,12 @@ export function meminfoText(kernel: Kernel): string {
     ['NFS_Unstable', 0],
     ['Bounce', 0],
     ['WritebackTmp', 0],
-    ['CommitLimit', Math.floor(phys.totalramPages / 2)],
+    [
+      'CommitLimit',
+      kernel.vm.commit.kbytes > 0
+        ? Math.floor(kernel.vm.commit.kbytes / 4)
+        : Math.floor((phys.totalramPages * kernel.vm.commit.ratio) / 100),
+    ],
     ['Committed_AS', committed],
     ['VmallocTotal', (vmalloc.end - vmalloc.start) / 4096],
     ['VmallocUsed', 0],

@@ -1,0 +1,23 @@
+// Texts of /proc about memory that is not frames: swap devices, and the kernel's own mappings.
+
+import { PAGE_SIZE } from '../../base/index.ts'
+import type { Kernel } from '../process/index.ts'
+
+/** /proc/swaps: sizes in KiB; the page that a device's header takes is not counted. @manual proc_swaps(5) */
+export function swapsText({ vm }: Kernel): string {
+  const rows = (vm.anons.swap?.devices ?? []).map(
+    (device, i) => `${`/dev/swap${i}`.padEnd(40)}partition\t${device.pages * 4}\t\t${device.inUse * 4}\t\t${-2 - i}\n`,
+  )
+  return `Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n${rows.join('')}`
+}
+
+/** /proc/vmallocinfo: the entries of the kernel map, each with the guard page behind it. @manual proc_vmallocinfo(5) */
+export function vmallocinfoText({ vm }: Kernel): string {
+  const hex = (va: number) => `0x${BigInt.asUintN(64, BigInt(va)).toString(16).padStart(16, '0')}`
+  return [...(vm.kernelMap?.entries() ?? [])]
+    .map(({ start, end, pageCount }) => {
+      const bytes = String(end - start + PAGE_SIZE).padStart(7)
+      return `${hex(start)}-${hex(end + PAGE_SIZE)} ${bytes} uvm_km_alloc+0x0/0x0 pages=${pageCount} vmalloc\n`
+    })
+    .join('')
+}

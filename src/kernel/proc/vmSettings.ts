@@ -1,0 +1,118 @@
+// /proc/sys/vm: what may be set, and what follows from it.
+
+import { EINVAL, isErr, type OrErr } from '../../base/index.ts'
+import { type DirNode, fixedDir, shrinkFileCache, textFile, type TextNode } from '../file/index.ts'
+import { drainAllPages, writeMinFreeKbytes } from '../phys/index.ts'
+import type { Kernel } from '../process/index.ts'
+import { integerOf } from './processControls.ts'
+
+/** An integer of a range that can be read and written. */
+function setting(read: () => number, least: number, most: number, write: (value: number) => OrErr<0> | void): TextNode {
+  return {
+    kind: 'text',
+    permissions: 0o644,
+    read: () => `${read()}\n`,
+    write(bytes) {
+      const value = integerOf(bytes)
+      if (isErr(value) && value === EINVAL) return EINVAL
+      if (value < least || value > most) return EINVAL
+      return write(value) ?? 0
+    },
+  }
+}
+/** An integer that is kept and steers nothing here: the mechanism it tunes is another one, or there is none. */
+function kept(initial: number, least: number, most: number): TextNode {
+  let value = initial
+  return setting(
+    () => value,
+    least,
+    most,
+    (now) => void (value = now),
+  )
+}
+/** Written to make something happen; there is nothing to read. */
+function trigger(least: number, most: number, run: (value: number) => void): TextNode {
+  return { ...setting(() => 0, least, most, run), permissions: 0o200 }
+}
+const fixed = (value: number): TextNode => textFile(() => `${value}\n`)
+const INT_MAX = 2 ** 31 - 1
+
+/** The files of /proc/sys/vm. @manual proc_sys_vm(5) */
+export function vmSettings(kernel: Kernel): DirNode {
+  const { phys, machine, vm } = kernel
+  const { commit } = vm
+  const spaces = () => [...kernel.processes.byPid.values()].flatMap(({ space }) => (space === null ? [] : [space]))
+  return fixedDir({
+    compact_memory: trigger(1, 1, () => drainAllPages(phys)),
+    compact_unevictable_allowed: kept(1, 0, 1),
+    compaction_proactiveness: kept(20, 0, 100),
+    dirty_background_bytes: fixed(0),
+    dirty_background_ratio: kept(10, 0, 100),
+    dirty_bytes: fixed(0),
+    dirty_expire_centisecs: kept(3000, 0, INT_MAX),
+    dirty_ratio: kept(20, 0, 100),
+    dirty_writeback_centisecs: kept(500, 0, INT_MAX),
+    drop_caches: trigger(1, 4, (value) => {
+      if ((value & 1) !== 0) shrinkFileCache(kernel.files, Infinity)
+    }),
+    extfrag_threshold: kept(500, 0, 1000),
+    laptop_mode: kept(0, 0, INT_MAX),
+    max_map_count: setting(
+      () => vm.maxMapCount,
+      0,
+      INT_MAX,
+      (value) => {
+        vm.maxMapCount = value
+        for (const space of spaces()) space.maxMapCount = value
+      },
+    ),
+    memory_failure_early_kill: kept(0, 0, 1),
+    min_free_kbytes: setting(
+      () => phys.tunables.minFreeKbytes,
+      0,
+      INT_MAX,
+      (value) => {
+        const done: unknown = writeMinFreeKbytes(phys, value)
+        if (isErr(done)) return done
+      },
+    ),
+    mmap_min_addr: fixed(machine.layout.user.start),
+    nr_hugepages: fixed(0),
+    nr_overcommit_hugepages: fixed(0),
+    oom_dump_tasks: kept(1, 0, 1),
+    oom_kill_allocating_task: kept(0, 0, 1),
+    // Of ratio and kbytes the one that was set last holds; the other one shows 0.
+    overcommit_kbytes: setting(
+      () => commit.kbytes,
+      0,
+      Number.MAX_SAFE_INTEGER,
+      (value) => {
+        commit.kbytes = value
+        commit.ratio = 0
+      },
+    ),
+    overcommit_memory: setting(
+      () => commit.mode,
+      0,
+      2,
+      (value) => void (commit.mode = value),
+    ),
+    overcommit_ratio: setting(
+      () => commit.ratio,
+      0,
+      INT_MAX,
+      (value) => {
+        commit.ratio = value
+        commit.kbytes = 0
+      },
+    ),
+    'page-cluster': kept(3, 0, 31),
+    panic_on_oom: kept(0, 0, 2),
+    stat_interval: kept(1, 0, INT_MAX),
+    swappiness: kept(60, 0, 200),
+    unprivileged_userfaultfd: fixed(0),
+    vfs_cache_pressure: kept(100, 0, INT_MAX),
+    watermark_boost_factor: kept(15000, 0, INT_MAX),
+    watermark_scale_factor: kept(10, 1, 3000),
+  })
+}

@@ -1,0 +1,174 @@
+// Files of /proc and /sys that are written to, words of frames and pages, and what runtimes look for.
+
+import { describe, expect, it } from 'vitest'
+import { nameFromBytes } from '../../src/index.ts'
+import { A, Caller, PAGE, PRIVATE, PROT_NONE, PROT_R, PROT_RW, SHARED, FIXED } from '../process/caller.ts'
+
+const DATA = 0x1000_8000
+
+class Reader extends Caller {
+  text(path: string): string {
+    const fd = this.call('openat', -100, path, 0, 0)
+    if (fd < 0) return `error ${fd}`
+    const bytes = this.call('read', fd, DATA, 0x4000)
+    this.call('close', fd)
+    return bytes < 0 ? `error ${bytes}` : nameFromBytes(this.peek(DATA, bytes))
+  }
+  write(path: string, text: string): string {
+    const fd = this.call('openat', -100, path, 1, 0)
+    if (fd < 0) return `open ${fd}`
+    const result = this.ask('write', fd, text, text.length)
+    this.call('close', fd)
+    return result
+  }
+  words(path: string, index: number, count: number): bigint[] {
+    const fd = this.call('openat', -100, path, 0, 0)
+    expect(this.call('pread64', fd, DATA, count * 8, index * 8)).toBe(count * 8)
+    this.call('close', fd)
+    return [...new BigUint64Array(this.peek(DATA, count * 8).slice().buffer)]
+  }
+}
+const bit = (word: bigint, i: number): number => Number((word >> BigInt(i)) & 1n)
+const pfnOf = (word: bigint): number => Number(word & ((1n << 55n) - 1n))
+
+describe('/proc and /sys', () => {
+  it('[syscall X21] pagemap', () => {
+    const c = new Reader()
+    c.mmap(A, 4, PROT_RW)
+    const file = c.call('memfd_create', 'f', 0)
+    c.call('ftruncate', file, PAGE)
+    c.call('mmap', A + 4 * PAGE, PAGE, PROT_RW, SHARED | FIXED, file, 0)
+    c.touch(A, true)
+    c.touch(A + PAGE)
+    c.call('mmap', A + 3 * PAGE, PAGE, PROT_NONE, PRIVATE | 0x20 | FIXED, -1, 0)
+    c.touch(A + 4 * PAGE, true)
+    const words = c.words('/proc/self/pagemap', A / PAGE, 5)
+    expect(words.map((word) => [63, 62, 61, 57, 56, 58].map((i) => bit(word, i)))).toEqual([
+      [1, 0, 0, 0, 1, 0],
+      [1, 0, 0, 0, 0, 0],
+      [0, 0, 0, 0, 0, 0],
+      [0, 0, 0, 0, 0, 0],
+      [1, 0, 1, 0, 1, 0],
+    ])
+    expect(words.map((word) => pfnOf(word) > 0)).toEqual([true, true, false, false, true])
+    expect(c.ask('madvise', A + 2 * PAGE, PAGE, 102)).toBe('ok')
+    expect(c.words('/proc/self/pagemap', A / PAGE + 2, 1)[0]).toBe(0x440000000000009fn)
+    const fd = c.call('openat', -100, '/proc/self/pagemap', 0, 0)
+    expect(c.ask('pread64', fd, DATA, 8, 4)).toBe('-EINVAL')
+    expect(c.ask('pread64', fd, DATA, 7, 8)).toBe('-EINVAL')
+    expect(c.call('pread64', fd, DATA, 8, (2 ** 47 / PAGE) * 8)).toBe(0)
+
+    const [flags, zero] = [words[0]!, words[1]!].map((word) => c.words('/proc/kpageflags', pfnOf(word), 1)[0]!)
+    expect([3, 11, 12, 24].map((i) => bit(flags!, i))).toEqual([1, 1, 1, 0])
+    expect([24, 32].map((i) => bit(zero!, i))).toEqual([1, 1])
+    expect(c.words('/proc/kpageflags', 1, 1)).toEqual([1n << 20n])
+    expect(c.words('/proc/kpagecount', pfnOf(words[0]!), 1)).toEqual([1n])
+    c.call('clone', 17, 0, 0, 0, 0)
+    expect(c.words('/proc/kpagecount', pfnOf(words[0]!), 1)).toEqual([2n])
+  })
+
+  it('kpageflags agree with the free lists and with the owners of frames', () => {
+    const c = new Reader({ memory: '16M' })
+    const { phys } = c.system.rooms.kernel
+    const first = phys.populatedZones[0]!.startPfn
+    let free = 0
+    for (let at = 0; at < 4096; at += 512) {
+      for (const word of c.words('/proc/kpageflags', first + at, 512)) free += bit(word, 10)
+    }
+    const heads = c
+      .text('/proc/buddyinfo')
+      .split('\n')
+      .filter((line) => line !== '')
+      .flatMap((line) => line.slice(24).trim().split(/\s+/).map(Number))
+    expect(free).toBe(heads.reduce((sum, n) => sum + n, 0))
+  })
+
+  it('clear_refs, oom_score_adj and map_files', () => {
+    const c = new Reader()
+    const file = c.call('openat', -100, '/tmp/f', 0o102, 0o600)
+    c.call('write', file, 'text', 4)
+    c.call('mmap', A, PAGE, PROT_R, PRIVATE | FIXED, file, 0)
+    c.mmap(A + PAGE, 2, PROT_RW)
+    c.poke(A + PAGE, Uint8Array.of(1))
+    const referenced = () =>
+      Number(/Referenced: +(\d+)/.exec(c.text('/proc/self/smaps').split(/^200000001000-/m)[1]!)![1])
+    c.touch(A + PAGE, true)
+    expect(c.text('/proc/self/clear_refs')).toBe('error -22')
+    for (const bad of ['0', '6', 'x', '']) expect(c.write('/proc/self/clear_refs', `${bad}\n`)).toBe('-EINVAL')
+    expect(referenced()).toBeGreaterThan(0)
+    expect(c.write('/proc/self/clear_refs', '3\n')).toBe('ok')
+    expect(referenced()).toBeGreaterThan(0)
+    expect(c.write('/proc/self/clear_refs', '1\n')).toBe('ok')
+    expect(referenced()).toBe(0)
+    expect(c.write('/proc/self/clear_refs', '5')).toBe('ok')
+
+    expect(c.text('/proc/self/oom_score_adj')).toBe('0\n')
+    expect(c.write('/proc/self/oom_score_adj', '1001')).toBe('-EINVAL')
+    expect(c.write('/proc/self/oom_score_adj', ' 500\n')).toBe('ok')
+    expect(c.text('/proc/self/oom_score_adj')).toBe('500\n')
+    expect(c.write('/proc/self/oom_score_adj', '499')).toBe('-EACCES')
+    expect(Number(c.text('/proc/self/oom_score'))).toBeGreaterThanOrEqual(1000)
+
+    expect(c.call('readlinkat', -100, '/proc/self/map_files/200000000000-200000001000', DATA, 100)).toBe(6)
+    expect(nameFromBytes(c.peek(DATA, 6))).toBe('/tmp/f')
+    expect(c.text('/proc/self/map_files/200000000000-200000001000')).toBe('text')
+    expect(c.text('/proc/self/map_files/200000001000-200000003000')).toBe('error -2')
+  })
+
+  it('settings of /proc/sys/vm are checked, kept, and followed', () => {
+    const c = new Reader()
+    const vm = (name: string) => `/proc/sys/vm/${name}`
+    expect(c.text(vm('max_map_count'))).toBe('65530\n')
+    expect(c.write(vm('max_map_count'), 'many')).toBe('-EINVAL')
+    const now = c.process.space!.map.entryCount
+    expect(c.write(vm('max_map_count'), `${now}\n`)).toBe('ok')
+    const map = () => c.ask('mmap', 0, PAGE, PROT_RW, SHARED | 0x20, -1, 0)
+    expect(map()).toBe('ok')
+    expect(map()).toBe('-ENOMEM')
+    expect(c.write(vm('max_map_count'), '65530')).toBe('ok')
+    expect(c.text(vm('max_map_count'))).toBe('65530\n')
+
+    const ram = c.system.rooms.machine.memory.ramBytes
+    const ask = (bytes: number, flags = PRIVATE) => c.ask('mmap', 0, bytes, PROT_RW, flags | 0x20, -1, 0)
+    expect(ask(ram + 2 ** 30)).toBe('-ENOMEM')
+    expect(c.write(vm('overcommit_memory'), '3')).toBe('-EINVAL')
+    expect(c.write(vm('overcommit_memory'), '1')).toBe('ok')
+    expect(ask(ram + 2 ** 30)).toBe('ok')
+    expect(c.write(vm('overcommit_memory'), '2')).toBe('ok')
+    expect(ask(PAGE)).toBe('-ENOMEM')
+    c.write(vm('overcommit_memory'), '0')
+  })
+  it('in mode 2 the sum of what is promised stays below the limit', () => {
+    const c = new Reader()
+    c.write('/proc/sys/vm/overcommit_ratio', '25')
+    c.write('/proc/sys/vm/overcommit_memory', '2')
+    const limit = Number(/CommitLimit: +(\d+)/.exec(c.text('/proc/meminfo'))![1]) / 4
+    expect(limit).toBe(Math.floor(c.system.rooms.kernel.phys.totalramPages / 4))
+    const used = () => Number(/Committed_AS: +(\d+)/.exec(c.text('/proc/meminfo'))![1]) / 4
+    const NORESERVE = 0x4000
+    let mapped = 0
+    for (; c.ask('mmap', 0, 64 * PAGE, PROT_RW, PRIVATE | 0x20 | NORESERVE, -1, 0) === 'ok'; mapped++) {
+      expect(mapped).toBeLessThan(100)
+    }
+    expect(used()).toBeLessThan(limit)
+    expect(used() + 64 + Math.ceil(c.process.space!.map.size / 32 / PAGE)).toBeGreaterThanOrEqual(limit)
+    expect(c.ask('mmap', 0, 2 ** 30, PROT_NONE, PRIVATE | 0x20, -1, 0)).toBe('ok')
+    c.write('/proc/sys/vm/overcommit_kbytes', '262144')
+    expect(c.text('/proc/sys/vm/overcommit_ratio')).toBe('0\n')
+    expect(c.ask('mmap', 0, 64 * PAGE, PROT_RW, PRIVATE | 0x20, -1, 0)).toBe('ok')
+  })
+  it('/sys has what runtimes look for', () => {
+    const c = new Reader({ cpus: 2, nodes: 2, memory: '64M' })
+    const huge = '/sys/kernel/mm/transparent_hugepage'
+    expect(c.text(`${huge}/hpage_pmd_size`)).toBe('2097152\n')
+    expect(c.text(`${huge}/enabled`)).toMatch(/^always (\[madvise\] never|madvise \[never\])\n$/)
+    expect(c.write(`${huge}/enabled`, 'sometimes')).toBe('-EINVAL')
+    expect(c.write(`${huge}/enabled`, 'always\n')).toBe('ok')
+    expect(c.text(`${huge}/enabled`)).toBe('[always] madvise never\n')
+    expect(c.text('/sys/devices/system/cpu/online')).toBe('0-1\n')
+    expect(c.text('/sys/devices/system/node/online')).toBe('0-1\n')
+    expect(c.text('/sys/devices/system/node/node1/meminfo')).toMatch(/^Node 1 MemTotal: +\d+ kB\n/)
+    expect(c.text('/proc/swaps')).toBe('Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n')
+    expect(c.text('/proc/vmallocinfo')).not.toContain('error')
+  })
+})
