@@ -21,6 +21,19 @@ const SUBJECTS = [
 ]
 
 const asked = process.argv.slice(2)
+if (asked.includes('--help') || asked.includes('-h')) {
+  console.log(`Usage: npm run bench -- [SUBJECT...]
+
+Measures each subject beside its yardstick and prints tables. Without SUBJECT all are measured and written to
+bench/RESULTS.md. The host's calls need a C compiler, qemu-riscv64 is asked where it is installed.
+
+Subjects: ${SUBJECTS.join(', ')}
+
+Examples:
+  npm run bench
+  npm run bench -- zeroFill copyOnWrite`)
+  process.exit(0)
+}
 for (const name of asked) {
   if (SUBJECTS.includes(name)) continue
   console.error(`bench: no subject ${name}; there are ${SUBJECTS.join(', ')}`)

@@ -7,38 +7,47 @@
 //
 // A failure is printed with its shortest sequence of steps; the exit code is 1.
 
-import { parseArgs } from 'node:util'
 import { failureText, fuzz, type Subject } from './fuzz/runner.ts'
 import { frameSubjects } from './phys/framesModel.ts'
+import { scriptArguments } from './scriptArguments.ts'
 import { spaceSubjects } from './uvm/model.ts'
 
 const SUBJECTS: readonly Subject<never>[] = [...spaceSubjects, ...frameSubjects] as unknown as readonly Subject<never>[]
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    seed: { type: 'string', default: '1' },
-    seeds: { type: 'string', default: '1' },
-    steps: { type: 'string' },
-    help: { type: 'boolean', short: 'h' },
-  },
+const USAGE = `Usage: npm run fuzz -- [SUBJECT...] [options]
+
+Long random sequences of steps against naive models. A failure is printed with its shortest sequence; exit code 1.
+
+Subjects (default: all):
+${SUBJECTS.map(({ name, steps }) => `  ${name.padEnd(22)} ${steps} steps`).join('\n')}
+
+Options:
+  --seed N      the first seed (default 1)
+  --seeds N     how many seeds (default 1)
+  --steps N     steps of each (default: as above)
+  -h, --help    this text
+
+Examples:
+  npm run fuzz
+  npm run fuzz -- ${SUBJECTS[0]!.name} --seed 7 --seeds 3 --steps 1000`
+
+const { positionals, number } = scriptArguments('fuzz', USAGE, {
+  seed: { type: 'string' },
+  seeds: { type: 'string' },
+  steps: { type: 'string' },
 })
-if (values.help === true) {
-  console.log('Usage: npm run fuzz -- [SUBJECT…] [--seed N] [--seeds N] [--steps N]')
-  console.log(`Subjects: ${SUBJECTS.map(({ name }) => name).join(', ')}`)
-  process.exit(0)
-}
 const unknown = positionals.find((name) => !SUBJECTS.some((subject) => subject.name === name))
-const numbers = [values.seed, values.seeds, values.steps ?? '1'].map(Number)
-if (unknown !== undefined || numbers.some((n) => !Number.isInteger(n) || n < 0)) {
-  console.error(unknown !== undefined ? `fuzz: no subject ${unknown}` : 'fuzz: a seed and a count are whole numbers')
+if (unknown !== undefined) {
+  console.error(`fuzz: no subject ${JSON.stringify(unknown)}; see \`npm run fuzz -- --help\``)
   process.exit(2)
 }
+const firstSeed = number('seed', 1, 0)
+const lastSeed = firstSeed + number('seeds', 1) - 1
 let failures = 0
 for (const subject of SUBJECTS) {
   if (positionals.length > 0 && !positionals.includes(subject.name)) continue
-  const steps = values.steps === undefined ? subject.steps : Number(values.steps)
-  for (let seed = Number(values.seed); seed < Number(values.seed) + Number(values.seeds); seed++) {
+  const steps = number('steps', subject.steps)
+  for (let seed = firstSeed; seed <= lastSeed; seed++) {
     const start = Date.now()
     const progress = process.stderr.isTTY
       ? (done: number) => process.stderr.write(`\r${subject.name}, seed ${seed}: ${done} of ${steps} `)

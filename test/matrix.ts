@@ -12,11 +12,26 @@ import { createHash } from 'node:crypto'
 import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { allCells, cellName, runCell, type Cell, type Outcome } from './matrix/programs.ts'
+import { scriptArguments } from './scriptArguments.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const state = `${root}matrix-state.jsonl`
+
+const USAGE = `Usage: npm run matrix -- [options]
+
+Runs every program under every TLB, page-table format, number of CPUs and seed, and compares what it prints.
+What is done is kept; the next call goes on, unless a source or a program has changed.
+
+Options:
+  --minutes N   stop after N minutes
+  --jobs N      so many at a time (default: one for each core)
+  --fresh       forget what was done
+  -h, --help    this text
+
+Examples:
+  npm run matrix
+  npm run matrix -- --minutes 10 --jobs 1`
 
 interface Done extends Outcome {
   readonly cell: string
@@ -40,25 +55,20 @@ function work(): void {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      minutes: { type: 'string' },
-      jobs: { type: 'string' },
-      fresh: { type: 'boolean' },
-      help: { type: 'boolean', short: 'h' },
-    },
+  const given = scriptArguments('matrix', USAGE, {
+    minutes: { type: 'string' },
+    jobs: { type: 'string' },
+    fresh: { type: 'boolean' },
   })
-  if (values.help === true) {
-    console.log('Usage: npm run matrix -- [--minutes N] [--jobs N] [--fresh]')
-    return
-  }
-  if (values.fresh === true) rmSync(state, { force: true })
+  const jobsWanted = given.number('jobs', availableParallelism())
+  const minutes = given.number('minutes', Infinity)
+  if (given.values['fresh'] === true) rmSync(state, { force: true })
   const hash = hashOfSources()
   const done = readState(hash)
   const cells = allCells()
   const left = cells.filter((cell) => !done.has(cellName(cell)))
-  const jobs = Math.max(1, Math.min(Number(values.jobs ?? availableParallelism()) || 1, left.length))
-  const end = values.minutes === undefined ? Infinity : Date.now() + Number(values.minutes) * 60_000
+  const jobs = Math.max(1, Math.min(jobsWanted, left.length))
+  const end = Date.now() + minutes * 60_000
   console.log(`${cells.length} combinations, ${cells.length - left.length} done before, ${jobs} at a time`)
   const started = Date.now()
   let count = 0
