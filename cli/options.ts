@@ -46,6 +46,7 @@ const RUN: Declared = {
 const ORACLE: Declared = {
   level: { type: 'string' },
   live: { type: 'boolean' },
+  inside: { type: 'boolean' },
   seed: { type: 'string' },
   ops: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
@@ -97,14 +98,16 @@ export function parseOracle(argv: readonly string[]): OracleOptions | 'help' {
   const level = wholeNumber(values, 'level', 3, 1, 3) as Level
   const seed = wholeNumber(values, 'seed', 1, 0, Number.MAX_SAFE_INTEGER)
   const operations = wholeNumber(values, 'ops', 20_000, 1, 1_000_000_000)
+  const isInside = values['inside'] === true
   if (values['live'] === true) {
+    if (isInside) throw new UsageError('--inside: reads FILES; it cannot be combined with --live')
     if (files.length > 0) throw new UsageError(`--live: reads no files; got ${JSON.stringify(files[0])}`)
-    return { level, files, live: { seed, operations } }
+    return { level, files, isInside, live: { seed, operations } }
   }
   for (const name of ['seed', 'ops'])
     if (one(values, name) !== undefined) throw new UsageError(`--${name}: needs --live`)
   if (files.length === 0) throw new UsageError('no FILES given, nor --live; see `pagewright help oracle`')
-  return { level, files, live: null }
+  return { level, files, isInside, live: null }
 }
 function wholeNumber(values: Values, name: string, unless: number, least: number, most: number): number {
   const text = one(values, name)

@@ -91,6 +91,8 @@ shrunk to the shortest sequence found that shows it. That needs Linux 6.18 or ne
 Options:
   --level N               what must agree: 1 return values, errors, maps and contents; 2 and what is
                           resident (smaps, mincore); 3 and the number of faults (default 3)
+  --inside                run the oracle's helper itself on our kernel, as a RISC-V program, and give it
+                          the commands (two seconds a sequence)
   --live                  ask this computer's kernel instead of reading files
   --seed N                seed of the random sequences (default 1); the same seed, the same sequences
   --ops N                 random operations in all, 200 a sequence (default 20000)
