@@ -234,7 +234,7 @@ export function parseElfSegments(
         return complaint.error(
           'bad segment',
           at + field,
-          `segment ${index} has the ${name} ${hexAt(view, base + field)}`,
+          `segment ${index} has the ${name} ${hexAt(view, base + field)}, beyond all bounds`,
         )
     }
     const segment = {
