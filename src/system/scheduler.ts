@@ -12,7 +12,7 @@
 
 import { kassert, panic, type Rng, type Sleep, type Sleeper, type WaitQueue, type WakeReason } from '../base/index.ts'
 import type { Cpu, Machine } from '../machine/index.ts'
-import { type Kernel, type SchedulerUpcalls, type Thread } from '../kernel/process/index.ts'
+import { checkCpuTimers, type Kernel, type SchedulerUpcalls, type Thread } from '../kernel/process/index.ts'
 import { pmapActivate, pmapDeactivate, type Pmap } from '../kernel/pmap/index.ts'
 import type { VmSpace } from '../kernel/map/index.ts'
 import { beforeUser, handleTrap } from '../kernel/trap/index.ts'
@@ -283,6 +283,7 @@ export class Scheduler implements SchedulerUpcalls {
       // A trap uses the turn up too, so that a thread that only traps does not keep its CPU for ever.
       left -= ran + 1
       thread.process.usage.userNs += ran * INSTRUCTION_TICKS
+      if (thread.process.cpuTimers !== null) checkCpuTimers(this.#kernel!, thread.process)
       if (stop === STOP_BUDGET) continue
       if (stop === STOP_ECALL) this.systemCalls++
       else if (stop === STOP_FAULT) this.faultStops++

@@ -31,6 +31,7 @@ import { prepareAnonGroup } from './anonGroup.ts'
 import {
   VM_DONTCOPY,
   VM_DONTDUMP,
+  VM_DONTEXPAND,
   VM_DROPPABLE,
   VM_HUGEPAGE,
   VM_IO,
@@ -49,6 +50,9 @@ import {
 } from './entry.ts'
 import { modifyPart } from './modifyRange.ts'
 import type { VmSpace } from './vmSpace.ts'
+
+/** Device memory, the vdso: what the kernel has made. */
+const SPECIAL = VM_IO | VM_PFNMAP | VM_DONTEXPAND
 
 const NORMAL = 0
 const RANDOM = 1
@@ -175,10 +179,10 @@ function adviseEntry(space: VmSpace, entry: VmMapEntry, s: number, e: number, ad
     case 21:
       return isLocked || (vmFlags & VM_PFNMAP) !== 0 ? EINVAL : 0
     case GUARD_INSTALL:
-      if (isLocked || (vmFlags & (VM_IO | VM_PFNMAP)) !== 0) return EINVAL
+      if (isLocked || (vmFlags & SPECIAL) !== 0) return EINVAL
       return installGuards(space, entry, s, e)
     case GUARD_REMOVE:
-      if ((vmFlags & (VM_IO | VM_PFNMAP)) !== 0) return EINVAL
+      if ((vmFlags & SPECIAL) !== 0) return EINVAL
       for (let va = s; va < e; va += PAGE_SIZE)
         if (!pmapLookup(space.pmap, va) && space.vm.pmaps.softKind === SOFT_GUARD)
           pmapRemove(space.pmap, va, va + PAGE_SIZE, true)
@@ -201,7 +205,7 @@ function adviseFlags(
 ): 0 | Err {
   const isShared = (entry.vmFlags & VM_MAYSHARE) !== 0
   if (advice === 11 && (entry.vmFlags & VM_IO) !== 0) return EINVAL
-  if (advice === 17 && (entry.vmFlags & (VM_DROPPABLE | VM_IO | VM_PFNMAP)) !== 0) return EINVAL
+  if (advice === 17 && (entry.vmFlags & (VM_DROPPABLE | SPECIAL)) !== 0) return EINVAL
   if (advice === 18 && (entry.object !== null || isShared)) return EINVAL
   if (advice === 19 && (entry.vmFlags & VM_DROPPABLE) !== 0) return EINVAL
   if ((advice === 12 || advice === 13) && isShared) return 0

@@ -42,6 +42,7 @@ import {
   mmapRegion,
   uvmspaceAlloc,
   uvmspaceFree,
+  VM_DONTEXPAND,
   type VmSpace,
 } from '../map/index.ts'
 import {
@@ -382,5 +383,6 @@ function* mapVdso(kernel: Kernel, space: VmSpace): Sleep<number | Err> {
     pgoff: 0,
   })
   if (isErr(mapped)) vdso.pager.detach(vdso)
+  else space.map.lookup(mapped)!.vmFlags |= VM_DONTEXPAND
   return mapped
 }

@@ -5,6 +5,7 @@ import { Registers } from '../../rv64/index.ts'
 import { type Credentials, type FdTable, type Vnode, vnodeHold, vnodeRelease } from '../file/index.ts'
 import type { MemoryPolicy, VmSpace } from '../map/index.ts'
 import { capabilitiesOf, type Capabilities } from './capabilities.ts'
+import type { CpuTimers } from './cpuTimers.ts'
 import type { Limits } from './limits.ts'
 import { SignalActions, SignalQueue, type AlternateStack, type SignalSet } from './signals.ts'
 
@@ -133,6 +134,8 @@ export class Process {
   readonly threadQueue = new WaitQueue('threads')
   /** Cancels the pending alarm of setitimer(ITIMER_REAL). */
   alarm: { cancel: () => void; at: number; intervalNs: number } | null = null
+  /** Timers of setitimer that count its own time; null while it has never had any. */
+  cpuTimers: CpuTimers | null = null
   dumpable = 1
   hasNoNewPrivileges = false
   capabilities: Capabilities

@@ -1,6 +1,7 @@
 import { EFAULT, EINTR, EINVAL, EPERM, isErr, type Sleep, sleepUntil } from '../../base/index.ts'
 import {
   copyIn,
+  countedNs,
   type Kernel,
   nowNs,
   type Process,
@@ -116,17 +117,18 @@ function* sleepFor(kernel: Kernel, thread: Thread, ns: number, restAddress: numb
 }
 
 const ITIMER_REAL = 0
+const ITIMER_VIRTUAL = 1
 const ITIMER_COUNT = 3
 /** int getitimer(int which, struct itimerval *) @manual getitimer(2) */
 export function* getitimer(kernel: Kernel, thread: Thread): Sleep<number> {
   const which = int(thread, 0)
   if (which < 0 || which >= ITIMER_COUNT) return EINVAL
-  return yield* putTimer(kernel, thread, which, long(thread, 1))
+  return yield* putTimer(thread, long(thread, 1), timerNow(kernel, thread.process, which))
 }
-/** Real time only: the CPU-time timers never expire here and are refused. @manual setitimer(2) */
+/** Without a new value the timer is stopped, as the kernel does. @manual setitimer(2) */
 export function* setitimer(kernel: Kernel, thread: Thread): Sleep<number> {
+  const { process } = thread
   const which = int(thread, 0)
-  if (which !== ITIMER_REAL) return EINVAL
   let interval = 0
   let first = 0
   if (long(thread, 1) !== 0) {
@@ -138,15 +140,34 @@ export function* setitimer(kernel: Kernel, thread: Thread): Sleep<number> {
     interval = getLong(view, 0) * 1e9 + micros[0]! * 1000
     first = getLong(view, 16) * 1e9 + micros[1]! * 1000
   }
-  if (long(thread, 2) !== 0) {
-    const written = yield* putTimer(kernel, thread, which, long(thread, 2))
-    if (isErr(written)) return written
+  if (which < 0 || which >= ITIMER_COUNT) return EINVAL
+  const old = timerNow(kernel, process, which)
+  if (which === ITIMER_REAL) {
+    process.alarm?.cancel()
+    process.alarm = null
+    if (first > 0) setAlarm(kernel, process, nowNs(kernel) + first, interval)
+  } else {
+    const name = which === ITIMER_VIRTUAL ? 'virtual' : 'prof'
+    process.cpuTimers ??= { virtual: null, prof: null }
+    const expiresNs = countedNs(process, name) + first
+    process.cpuTimers[name] = first > 0 ? { expiresNs, intervalNs: interval } : null
   }
-  const { process } = thread
-  process.alarm?.cancel()
-  process.alarm = null
-  if (first > 0) setAlarm(kernel, process, nowNs(kernel) + first, interval)
-  return 0
+  // The kernel sets the timer before it tells of the old one.
+  return long(thread, 2) === 0 ? 0 : yield* putTimer(thread, long(thread, 2), old)
+}
+interface TimerValue {
+  readonly leftNs: number
+  readonly intervalNs: number
+}
+/** What is left of a timer; null for one that does not run. */
+function timerNow(kernel: Kernel, process: Process, which: number): TimerValue | null {
+  if (which === ITIMER_REAL) {
+    const { alarm } = process
+    return alarm === null ? null : { leftNs: alarm.at - nowNs(kernel), intervalNs: alarm.intervalNs }
+  }
+  const name = which === ITIMER_VIRTUAL ? 'virtual' : 'prof'
+  const timer = process.cpuTimers?.[name] ?? null
+  return timer === null ? null : { leftNs: timer.expiresNs - countedNs(process, name), intervalNs: timer.intervalNs }
 }
 function setAlarm(kernel: Kernel, process: Process, at: number, intervalNs: number): void {
   const cancel = kernel.machine.clock.at(at, () => {
@@ -156,12 +177,11 @@ function setAlarm(kernel: Kernel, process: Process, at: number, intervalNs: numb
   })
   process.alarm = { cancel, at, intervalNs }
 }
-function* putTimer(kernel: Kernel, thread: Thread, which: number, address: number): Sleep<number> {
-  const alarm = which === ITIMER_REAL ? thread.process.alarm : null
+function* putTimer(thread: Thread, address: number, timer: TimerValue | null): Sleep<number> {
   return yield* putStruct(thread, address, 32, (view) => {
-    if (alarm === null) return
-    putTimeval(view, 0, alarm.intervalNs)
-    putTimeval(view, 16, Math.max(1000, alarm.at - nowNs(kernel)))
+    if (timer === null) return
+    putTimeval(view, 0, timer.intervalNs)
+    putTimeval(view, 16, Math.max(1000, timer.leftNs))
   })
 }
 
