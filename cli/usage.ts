@@ -22,9 +22,10 @@ Examples:
 
 export const RUN_USAGE = `Usage: pagewright run [options] PROGRAM [ARGS...]
 
-Runs PROGRAM, a static or static-PIE RISC-V 64 Linux executable, until it ends. Options stand before
-PROGRAM; whatever follows it belongs to the program. Standard input, output and error and the exit
-code are the program's own. Ctrl-C interrupts it; a second one ends it at once.
+Runs PROGRAM, a RISC-V 64 Linux executable, until it ends: static, static-PIE, or dynamic if the
+libraries are mounted. Options stand before PROGRAM; whatever follows it belongs to the program.
+Standard input, output and error and the exit code are the program's own. Ctrl-C interrupts it; a
+second one ends it at once.
 
 The machine:
   --memory SIZE           RAM, such as 64M or 1G (default 256M; 4M to 16G)
@@ -58,6 +59,7 @@ Examples:
   pagewright run --report --cpus 4 --pages sv39 programs/bin/forkcow.elf 64
   pagewright run --tlb 64x4 --seed 7 --report=json --report-file run.json programs/bin/sort.elf
   pagewright run --mount .:/work:rw --cwd /work programs/bin/sharedfile.elf 64 /work
+  pagewright run --mount /usr/riscv64-linux-gnu/lib:/lib ./my-dynamic-program
   echo 'some text' | pagewright run --env LANG=C ./my-program -v
 `
 

@@ -4,9 +4,10 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { NodeHostFiles } from '../../cli/hostFiles.ts'
 import { createSystem } from '../../src/index.ts'
 import { missingTool, skipFor } from '../lacks.ts'
 import { PROGRAMS, type ProgramCase } from './programs.ts'
@@ -77,7 +78,31 @@ describe('built against static glibc, on this kernel', () => {
   }
 })
 
-/** A compiler that finds no libc.a answers the bare name. */
+describe('linked dynamically, on this kernel', () => {
+  it('hello finds its interpreter and libraries in a mounted directory', (context) => {
+    const lacking = missingTool(CROSS)
+    if (lacking !== null) skipFor(context, lacking)
+    const loader = libraryFile('ld-linux-riscv64-lp64d.so.1')
+    if (!loader.includes('/')) skipFor(context, `a dynamic glibc for ${CROSS}`)
+    mkdirSync(CACHE, { recursive: true })
+    const built = mkdtempSync(join(CACHE, 'dynamic-'))
+    const sources = ['-I', folder, join(folder, 'hello.c')]
+    expect(spawnSync(CROSS, ['-O2', '-o', join(built, 'hello'), ...sources]).status).toBe(0)
+    const system = createSystem({ memory: '64M' })
+    system.mount(new NodeHostFiles(dirname(loader), true), '/lib')
+    const hello = PROGRAMS.find(({ name }) => name === 'hello')!
+    const guest = system.spawn(readFileSync(join(built, 'hello')), { args: hello.smallArgs })
+    rmSync(built, { recursive: true })
+    expect({ status: system.run(guest), stdout: guest.stdout }).toEqual({ status: 0, stdout: expectedOf(hello) })
+    expect(guest.maps).toMatch(/^[0-9a-f]+-[0-9a-f]+ r-xp .* \/lib\/libc\.so\.6$/m)
+    system.verify()
+  })
+})
+
 function hasStaticGlibc(): boolean {
-  return spawnSync(CROSS, ['-print-file-name=libc.a'], { encoding: 'utf8' }).stdout.trim().includes('/')
+  return libraryFile('libc.a').includes('/')
+}
+/** Where the cross compiler finds a file; the bare name if it does not. */
+function libraryFile(name: string): string {
+  return spawnSync(CROSS, [`-print-file-name=${name}`], { encoding: 'utf8' }).stdout.trim()
 }
