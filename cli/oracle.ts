@@ -153,7 +153,7 @@ function askHost(level: Level, { seed, operations }: { seed: number; operations:
   if (helper === null) return EXIT_NO_HOST
   const tally = new Tally()
   for (let i = 0; i * SEQUENCE_OPERATIONS < operations; i++) {
-    const profile = PROFILE_NAMES[i % PROFILE_NAMES.length]!
+    const profile = PROFILE_NAMES[(seed + i) % PROFILE_NAMES.length]!
     const world = new OracleWorld()
     const count = Math.min(SEQUENCE_OPERATIONS, operations - i * SEQUENCE_OPERATIONS)
     const ours = generate((command) => world.answer(command), seed + i, profile, count)

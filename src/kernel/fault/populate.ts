@@ -1,7 +1,7 @@
 import { EACCES, EFAULT, type Err, isErr, PAGE_SIZE, type Pfn, type Sleep } from '../../base/index.ts'
 import { F_DIRTY } from '../../machine/index.ts'
 import { type Vm, type VmMapEntry, type VmSpace } from '../map/index.ts'
-import { ATTR_MODIFIED, pmapLookup } from '../pmap/index.ts'
+import { ATTR_TOUCHED, pmapLookup } from '../pmap/index.ts'
 import { EXECUTE, READ, uvmFault, WRITE } from './uvmFault.ts'
 import { uvmMapPageable } from './wire.ts'
 
@@ -57,7 +57,7 @@ function markDirty(space: VmSpace, va: number, pfn: Pfn): void {
   const f = frames.indexOf(pfn)
   if (f < 0) return
   if (!entry.isCow && entry.object !== null) entry.object.pager.pageDirtied(entry.object, entry.pgoffOf(va), pfn)
-  else frames.attrs[f]! |= ATTR_MODIFIED
+  else frames.attrs[f]! |= ATTR_TOUCHED
 }
 
 /** Binds the upcalls through which the map room has pages faulted in and wired. */

@@ -18,7 +18,7 @@ import {
 import { amapRemove, anonUnref, amapForEach } from '../anon/index.ts'
 import { PG_anon, PG_dirty } from '../phys/index.ts'
 import {
-  ATTR_MODIFIED,
+  ATTR_TOUCHED,
   pmapCleanRange,
   pmapClearModify,
   pmapEnterSoft,
@@ -243,9 +243,10 @@ function freeLazily(space: VmSpace, s: number, e: number): void {
   pmapCleanRange(space.pmap, s, e, (pfn) => {
     const f = frames.indexOf(pfn as Pfn)
     if (f < 0 || (frames.flags[f]! & PG_anon) === 0) return false
-    if ((frames.attrs[f]! & ATTR_MODIFIED) === 0 && (frames.flags[f]! & PG_dirty) === 0) return true
-    if (frames.mapcount[f]! > 0) return false
+    // A page that others see keeps what makes it dirty for them.
+    if (frames.mapcount[f]! > 0) return ((frames.attrs[f]! & ATTR_TOUCHED) | (frames.flags[f]! & PG_dirty)) === 0
     pmapClearModify(pmaps, pfn as Pfn)
+    frames.attrs[f]! &= ~ATTR_TOUCHED
     frames.flags[f]! &= ~PG_dirty
     return true
   })

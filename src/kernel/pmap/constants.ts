@@ -43,6 +43,11 @@ export const ATTR_COUNTED_ANON = 4
  * Permission to store may be given back to it without a fault (Linux's PG_anon_exclusive).
  */
 export const ATTR_EXCLUSIVE = 8
+/**
+ * An anonymous page was faulted in for a store that its translation allowed already: it counts as dirty, whatever the
+ * translations say (Linux's PG_dirty of such a page). ATTR_MODIFIED, which only says that its bytes matter, does not show.
+ */
+export const ATTR_TOUCHED = 16
 
 /** F_READ, F_WRITE, F_EXEC: the bits of a protection, unchanged (asserted by the tests). */
 export const F_PROT = F_READ | F_WRITE | F_EXEC

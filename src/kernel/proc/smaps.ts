@@ -29,7 +29,7 @@ import {
   type VmSpace,
 } from '../map/index.ts'
 import { PG_anon, PG_dirty, PG_reserved, PG_swapbacked } from '../phys/index.ts'
-import { ATTR_MODIFIED, pmapForEach } from '../pmap/index.ts'
+import { ATTR_MODIFIED, ATTR_TOUCHED, pmapForEach } from '../pmap/index.ts'
 import { mapsLine } from '../process/index.ts'
 
 /** Present pages of a range by kind, in pages; `pss…` in pages with 12 fractional bits. The zero page does not count. */
@@ -77,7 +77,8 @@ export function countResident(space: VmSpace, start: number, end: number): Resid
     if ((flags & PG_reserved) !== 0 || pfn === space.vm.zeroPfn) return
     const mappers = Math.max(1, frames.mapcount[f]! + 1)
     const share = Math.floor(FRACTION / mappers)
-    const isDirty = (pte & F_DIRTY) !== 0 || (flags & PG_dirty) !== 0 || (frames.attrs[f]! & ATTR_MODIFIED) !== 0
+    const saved = (flags & PG_anon) !== 0 ? ATTR_TOUCHED : ATTR_MODIFIED
+    const isDirty = (pte & F_DIRTY) !== 0 || (flags & PG_dirty) !== 0 || (frames.attrs[f]! & saved) !== 0
     sum.rss++
     sum.pss += share
     if (isDirty) sum.pssDirty += share
