@@ -1,9 +1,9 @@
-import type { VmMapEntry } from './entry.ts'
+import { VM_MAYGUARD, type VmMapEntry } from './entry.ts'
 import { samePolicy } from './policy.ts'
 
 /**
  * Linux's anon group (specification 1.2): made at the first write fault in private memory, taken over from an adjacent
- * entry, right neighbour first, if that differs in no more than its read, write and execute bits and is no fork child.
+ * entry, right neighbour first, if that differs in no more than its read, write and execute bits and its guards and is no fork child.
  */
 export function prepareAnonGroup(entry: VmMapEntry): void {
   if (entry.anonGroup !== null) return
@@ -23,7 +23,7 @@ function mayShare(left: VmMapEntry, right: VmMapEntry, asking: VmMapEntry): bool
     left.object === right.object &&
     left.isCow &&
     right.isCow &&
-    left.vmFlags === right.vmFlags &&
+    (left.vmFlags | VM_MAYGUARD) === (right.vmFlags | VM_MAYGUARD) &&
     samePolicy(left.policy, right.policy) &&
     (left.object === null
       ? left.anonPgoff + left.pageCount === right.anonPgoff
