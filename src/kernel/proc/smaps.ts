@@ -1,4 +1,4 @@
-import { PAGE_SIZE, type Pfn } from '../../base/index.ts'
+import { MiB, PAGE_SIZE, type Pfn } from '../../base/index.ts'
 import { F_ACCESSED, F_DIRTY } from '../../machine/index.ts'
 import {
   VM_ACCOUNT,
@@ -29,7 +29,7 @@ import {
   type VmSpace,
 } from '../map/index.ts'
 import { PG_anon, PG_dirty, PG_reserved, PG_swapbacked } from '../phys/index.ts'
-import { ATTR_MODIFIED, ATTR_TOUCHED, pmapForEach } from '../pmap/index.ts'
+import { ATTR_MODIFIED, ATTR_TOUCHED, pmapForEach, pmapLookup } from '../pmap/index.ts'
 import { mapsLine } from '../process/index.ts'
 
 /** Present pages of a range by kind, in pages; `pss…` in pages with 12 fractional bits. The zero page does not count. */
@@ -48,6 +48,8 @@ export interface Resident {
   pssAnon: number
   pssFile: number
   pssShmem: number
+  /** Of `anon`: in superpages. */
+  anonHuge: number
 }
 const FRACTION = 4096
 
@@ -68,6 +70,7 @@ export function countResident(space: VmSpace, start: number, end: number): Resid
     pssAnon: 0,
     pssFile: 0,
     pssShmem: 0,
+    anonHuge: hugePages(space, start, end),
   }
   const { frames } = space.vm.phys
   const count = (pfn: number, pte: number): void => {
@@ -100,6 +103,25 @@ export function countResident(space: VmSpace, start: number, end: number): Resid
   return sum
 }
 
+const LARGE = 2 * MiB
+/** Pages of a range that superpages show. */
+function hugePages({ vm, pmap }: VmSpace, start: number, end: number): number {
+  let pages = 0
+  if (vm.stats.largePages === 0) return 0
+  for (let va = Math.ceil(start / LARGE) * LARGE; va + LARGE <= end; va += LARGE)
+    if (pmapLookup(pmap, va) && vm.pmaps.level > 0) pages += LARGE / PAGE_SIZE
+  return pages
+}
+/** Would a fault fill 2 MiB of it at once, where nothing was touched? */
+function mayBeLarge({ map, start, end, vmFlags, object, file }: VmMapEntry): boolean {
+  const { largePages } = map.vm
+  const off = map.space?.largePagesOff ?? 1
+  const isAdvised = (vmFlags & VM_HUGEPAGE) !== 0
+  if (largePages === 'never' || off === 1 || ((largePages === 'advised' || off !== 0) && !isAdvised)) return false
+  if (object !== null || file !== null || (vmFlags & (VM_NOHUGEPAGE | VM_GROWSDOWN | VM_DROPPABLE)) !== 0) return false
+  return Math.ceil(start / LARGE) * LARGE + LARGE <= end
+}
+
 /** /proc/PID/smaps. @manual proc_pid_smaps(5); system-call specification 2.2 */
 export function smapsText(space: VmSpace): string {
   let text = ''
@@ -110,7 +132,7 @@ export function smapsText(space: VmSpace): string {
     text += line('Size', pages * 4) + line('KernelPageSize', 4) + line('MMUPageSize', 4)
     text += line('Rss', here.rss * 4) + line('Pss', pssKb(here.pss)) + line('Pss_Dirty', pssKb(here.pssDirty))
     text += common(here, (entry.vmFlags & VM_LOCKED) !== 0 ? here.pss : 0)
-    text += `THPeligible:           0\nVmFlags: ${vmFlagCodes(entry).join(' ')} \n`
+    text += `THPeligible:           ${Number(mayBeLarge(entry))}\nVmFlags: ${vmFlagCodes(entry).join(' ')} \n`
   }
   return text
 }
@@ -146,7 +168,7 @@ function common(r: Resident, locked: number): string {
     line('Anonymous', r.anon * 4) +
     // Mechanisms that this kernel does not have print 0 (DESIGN.md, decision 17).
     ['KSM', 'LazyFree', 'AnonHugePages', 'ShmemPmdMapped', 'FilePmdMapped', 'Shared_Hugetlb', 'Private_Hugetlb']
-      .map((name) => line(name, 0))
+      .map((name) => line(name, name === 'AnonHugePages' ? r.anonHuge * 4 : 0))
       .join('') +
     line('Swap', 0) +
     line('SwapPss', 0) +
