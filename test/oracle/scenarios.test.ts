@@ -1,16 +1,16 @@
-// The scenarios of the system-call specification that are written in the oracle's command language.
+// Commands in the oracle's language with the real kernel's answers: the scenarios of the system-call specification, and
+// what runs beside a live kernel have found.
 
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { OracleWorld } from '../../src/oracle/index.ts'
 
-const text = readFileSync(new URL('scenarios.txt', import.meta.url), 'utf8')
-
-describe('system calls as the real kernel answers them', () => {
+function tests(file: string, name: (id: string) => string): void {
+  const text = readFileSync(new URL(file, import.meta.url), 'utf8')
   for (const block of text.split(/^## /m).slice(1)) {
     const [title = '', ...lines] = block.trimEnd().split('\n')
-    const [id, ...words] = title.split(' ')
-    it(`[syscall ${id}] ${words.join(' ')}`, () => {
+    const [id = '', ...words] = title.split(' ')
+    it(`${name(id)} ${words.join(' ')}`, () => {
       const world = new OracleWorld()
       const steps = lines
         .filter((line) => line.includes('=>'))
@@ -20,4 +20,9 @@ describe('system calls as the real kernel answers them', () => {
       world.verify()
     })
   }
+}
+
+describe('system calls as the real kernel answers them', () => {
+  tests('scenarios.txt', (id) => `[syscall ${id}]`)
+  tests('found.txt', (id) => `live ${id}:`)
 })

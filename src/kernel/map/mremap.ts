@@ -211,9 +211,11 @@ function move(r: Request, entry: VmMapEntry, s: number, bytes: number, to: numbe
     if (!isKept) map.removeRange(s, s + bytes)
   }
   const merged = map.mergeAround(fresh, true, true)
-  if (isKept && map.lookup(s) === entry) {
-    entry.vmFlags &= ~(VM_LOCKED | VM_LOCKONFAULT)
-    if (merged !== entry && entry.start === s && entry.end === s + bytes) entry.anonGroup = null
+  if (isKept) {
+    // The whole entry that shows the old place loses its lock, the moved part too where both have become one.
+    const old = map.lookup(s)!
+    old.vmFlags &= ~(VM_LOCKED | VM_LOCKONFAULT)
+    if (merged !== old && old.start === s && old.end === s + bytes) old.anonGroup = null
   }
   return to
 }
