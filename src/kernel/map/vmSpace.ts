@@ -263,11 +263,15 @@ function forkEntry(entry: VmMapEntry, child: VmMap): 0 | Err {
     copy.isForkChild = true
   }
   if (entry.amap !== null) return forkAmap(entry, copy)
-  // Translations of the object alone are made again by faults; guard markers are records, and a group says that there may
-  // be more than the object's pages.
-  return (entry.vmFlags & (VM_MAYGUARD | VM_MAYPOISON)) === 0 && entry.anonGroup === null
-    ? 0
-    : copyEntries(entry, copy, 0)
+  return hasRecords(entry) ? copyEntries(entry, copy, 0) : 0
+}
+
+/**
+ * Are the entry's translations worth copying? Those of the object alone are made again by faults; guard markers are
+ * records, and a group says that there may be more than the object's pages.
+ */
+function hasRecords(entry: VmMapEntry): boolean {
+  return (entry.vmFlags & (VM_MAYGUARD | VM_MAYPOISON)) !== 0 || entry.anonGroup !== null
 }
 
 /** COPY inheritance of an entry with an amap (uvm specification 2.14.4, steps 1 to 4). */
@@ -284,7 +288,7 @@ function forkAmap(entry: VmMapEntry, copy: VmMapEntry): 0 | Err {
   }
   entry.isCow = true
   entry.needsCopy = true
-  if (personality.forkPtes === 'copy') return copyEntries(entry, copy, 0)
+  if (personality.forkPtes === 'copy') return hasRecords(entry) ? copyEntries(entry, copy, 0) : 0
   if ((entry.maxProtection & 2) !== 0) pmapProtect(pmap, entry.start, entry.end, VM_PROT_READ | VM_PROT_EXECUTE)
   return 0
 }
