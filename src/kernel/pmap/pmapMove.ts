@@ -20,13 +20,16 @@ export function pmapMove(pmap: Pmap, from: number, to: number, bytes: number): 0
   const end = from + bytes
   splitRange(pmap, from, end)
   if (!makeTables(pmap, from, to, end)) return ENOMEM
+  // A table may be empty now and still be what later entries move to: tables are pruned when all have moved.
+  const emptied: number[] = []
   for (let word = nextRun(pmap, from, end), next = 0; word >= 0; word = nextRun(pmap, next, end)) {
     const { runStart, runEnd, tableFrame } = room
     next = runEnd
     for (let va = runStart; va < runEnd; va += PAGE_SIZE, word += 2)
       moveEntry(pmap, word, tableFrame, va, va - from + to)
-    if (frames.private[tableFrame] === 0) pruneTables(pmap, runStart, true)
+    if (frames.private[tableFrame] === 0) emptied.push(runStart)
   }
+  for (const va of emptied) pruneTables(pmap, va, true)
   drain(room, room.machine.current.cpu)
   return 0
 }
