@@ -1,4 +1,4 @@
-import { isErr, PAGE_SIZE, type Sleep } from '../base/index.ts'
+import { isErr, PAGE_SIZE, runToEnd, type Sleep } from '../base/index.ts'
 import { createShmemObject, FdTable, ROOT } from '../kernel/file/index.ts'
 import {
   linux,
@@ -39,22 +39,7 @@ export class OracleWorld {
   }
   /** Runs work that may sleep to its end; simulated time passes meanwhile. */
   wait<T>(work: Sleep<T>): T {
-    const { clock } = this.kernel.machine
-    let step = work.next()
-    while (step.done !== true) {
-      const { queue, deadline } = step.value
-      let isAwake = false
-      const sleeper = { wake: () => void (isAwake = true) }
-      queue?.join(sleeper)
-      while (!isAwake && clock.now < deadline) {
-        const next = Math.min(deadline, clock.nextAt)
-        if (next === Infinity) throw new Error(`nobody will wake ${queue?.name}`)
-        clock.advanceTo(next)
-      }
-      queue?.leave(sleeper)
-      step = work.next(isAwake ? 'woken' : 'timeout')
-    }
-    return step.value
+    return runToEnd(this.kernel.machine.clock, work)
   }
   /** The answer to one command line. */
   answer(line: string): string {

@@ -5,12 +5,12 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { OracleWorld } from '../../src/oracle/index.ts'
 
-function tests(file: string, name: (id: string) => string): void {
+/** One test for each headed block; the heading is its title. */
+function tests(file: string): void {
   const text = readFileSync(new URL(file, import.meta.url), 'utf8')
   for (const block of text.split(/^## /m).slice(1)) {
     const [title = '', ...lines] = block.trimEnd().split('\n')
-    const [id = '', ...words] = title.split(' ')
-    it(`${name(id)} ${words.join(' ')}`, () => {
+    it(title, () => {
       const world = new OracleWorld()
       const steps = lines
         .filter((line) => line.includes('=>'))
@@ -23,6 +23,6 @@ function tests(file: string, name: (id: string) => string): void {
 }
 
 describe('system calls as the real kernel answers them', () => {
-  tests('scenarios.txt', (id) => `[syscall ${id}]`)
-  tests('found.txt', (id) => `live ${id}:`)
+  tests('scenarios.txt')
+  tests('found.txt')
 })

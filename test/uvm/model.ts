@@ -7,10 +7,10 @@
 // Every page holds one byte that matters. Fork copies the dictionary: boxes are copied, or the
 // same box is shared, as the inheritance says. There is no entry, no amap, no fault and no page table in the model.
 
-import { EACCES, EFAULT, EINVAL, ENOMEM, type Err, isErr, PAGE_SIZE, type Rng } from '../../src/base/index.ts'
+import { EACCES, EFAULT, EINVAL, ENOMEM, type Err, isErr, PAGE_SIZE, type Rng, runToEnd } from '../../src/base/index.ts'
 import { amapLookup, anonPage, uaoCreate } from '../../src/kernel/anon/index.ts'
 import { READ, uvmFault, uvmMapPageable, WRITE } from '../../src/kernel/fault/index.ts'
-import { now, run, TestWorld } from '../../src/kernel/fault/testWorld.ts'
+import { now, TestWorld } from '../../src/kernel/fault/testWorld.ts'
 import {
   linux,
   madviseRegion,
@@ -263,7 +263,7 @@ export class Model implements Trial<Step> {
     for (;;) {
       const offset = access === WRITE ? mmu.translateWrite(va) : mmu.translateRead(va)
       if (offset >= 0) return offset
-      const error = run(this.w.machine, uvmFault(real, va, access))
+      const error = runToEnd(this.w.machine.clock, uvmFault(real, va, access))
       if (error !== 0) return error
     }
   }

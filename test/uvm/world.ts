@@ -5,9 +5,9 @@
 //   pages  object  prot/max  inherit wirings cow needs-copy amap:references slots used @first slot, coverage
 
 import { expect } from 'vitest'
-import { type Err, isErr, KernelPanic, PAGE_SIZE, type Sleep } from '../../src/base/index.ts'
+import { type Err, isErr, KernelPanic, PAGE_SIZE, runToEnd, type Sleep } from '../../src/base/index.ts'
 import { type Amap, amapForEach, uaoCreate } from '../../src/kernel/anon/index.ts'
-import { TestWorld, now, run } from '../../src/kernel/fault/testWorld.ts'
+import { TestWorld, now } from '../../src/kernel/fault/testWorld.ts'
 import { uvmMapPageable } from '../../src/kernel/fault/index.ts'
 import {
   netbsd,
@@ -88,7 +88,7 @@ export class UvmWorld extends TestWorld {
 
   /** Finishes what may sleep. */
   wait<T>(work: Sleep<T>): T {
-    return run(this.machine, work)
+    return runToEnd(this.machine.clock, work)
   }
   readonly host = new TestHost()
   #files: Files | null = null

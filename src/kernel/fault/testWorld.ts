@@ -1,6 +1,6 @@
 // For tests: a small machine with the rooms up to fault, and a CPU whose loads and stores go through the page tables.
 
-import { type Err, GiB, isErr, type Sleep } from '../../base/index.ts'
+import { type Err, GiB, isErr, runToEnd, type Sleep } from '../../base/index.ts'
 import { type Cpu, Machine, sv48 } from '../../machine/index.ts'
 import { linux, type Personality, uvmspaceAlloc, verifyAmaps, Vm, type VmMap, type VmSpace } from '../map/index.ts'
 import { bootPhys, type Phys, verify as verifyPhys } from '../phys/index.ts'
@@ -11,26 +11,6 @@ import { bindFault, READ, uvmFault, WRITE } from './index.ts'
 export function now<T>(work: Sleep<T>): T {
   const step = work.next()
   if (step.done !== true) throw new Error('the test world has nothing to wait for')
-  return step.value
-}
-
-/** Runs a generator to its end; simulated time passes while it sleeps. */
-export function run<T>(machine: Machine, work: Sleep<T>): T {
-  const { clock } = machine
-  let step = work.next()
-  while (step.done !== true) {
-    const { queue, deadline } = step.value
-    let isAwake = false
-    const sleeper = { wake: () => void (isAwake = true) }
-    queue?.join(sleeper)
-    while (!isAwake && clock.now < deadline) {
-      const next = Math.min(deadline, clock.nextAt)
-      if (next === Infinity) throw new Error(`nobody will wake ${queue?.name}`)
-      clock.advanceTo(next)
-    }
-    queue?.leave(sleeper)
-    step = work.next(isAwake ? 'woken' : 'timeout')
-  }
   return step.value
 }
 
@@ -72,7 +52,7 @@ export class TestWorld {
     for (;;) {
       const offset = this.cpu.mmu.translateRead(va)
       if (offset >= 0) return this.machine.memory.u8[offset]!
-      const error = run(this.machine, uvmFault(space, va, READ))
+      const error = runToEnd(this.machine.clock, uvmFault(space, va, READ))
       if (error !== 0) return error
     }
   }
@@ -84,7 +64,7 @@ export class TestWorld {
         this.machine.memory.u8[offset] = byte
         return 0
       }
-      const error = run(this.machine, uvmFault(space, va, WRITE))
+      const error = runToEnd(this.machine.clock, uvmFault(space, va, WRITE))
       if (error !== 0) return error
     }
   }

@@ -1,6 +1,6 @@
 // A small machine with files, for the tests of this room.
 
-import { isErr, kassert, MiB, type OrErr, type Sleep } from '../../base/index.ts'
+import { isErr, kassert, MiB, type OrErr, runToEnd, type Sleep } from '../../base/index.ts'
 import { Machine, sv48 } from '../../machine/index.ts'
 import { ObjectTable } from '../object/index.ts'
 import { bootPhys, freeCount, type Phys } from '../phys/index.ts'
@@ -39,21 +39,9 @@ export function makeTestSystem(): TestSystem {
   return { machine, phys, files, root, context }
 }
 
-/** Runs a generator to its end; time passes while it sleeps for time. Fails if it waits for anything else. */
+/** Runs a generator to its end; simulated time passes while it sleeps. */
 export function run<T>(system: { machine: Machine }, sleep: Sleep<T>): T {
-  const { clock } = system.machine
-  let step = sleep.next()
-  while (step.done !== true) {
-    let isAwake = false
-    step.value.queue?.join({ wake: () => (isAwake = true) })
-    if (step.value.deadline !== Infinity) clock.advanceTo(step.value.deadline)
-    while (!isAwake && step.value.deadline === Infinity) {
-      kassert(clock.nextAt !== Infinity, 'a sleeping test is woken', step.value.queue?.name)
-      clock.advanceTo(clock.nextAt)
-    }
-    step = sleep.next(isAwake ? 'woken' : 'timeout')
-  }
-  return step.value
+  return runToEnd(system.machine.clock, sleep)
 }
 
 /** Starts a generator and stops where it first sleeps. `finish` goes on after whatever has woken it. */

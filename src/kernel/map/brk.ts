@@ -14,7 +14,7 @@ import type { VmSpace } from './vmSpace.ts'
  */
 export function* brkRegion(space: VmSpace, wanted: number): Sleep<number> {
   const oldEnd = roundPage(space.brk)
-  const moved = yield* locked(space, () => brkLocked(space, wanted))
+  const moved = yield* locked(space.map, () => brkLocked(space, wanted))
   if (moved) space.brk = wanted
   const isLocked = (space.futureFlags & (VM_LOCKED | VM_LOCKONFAULT)) === VM_LOCKED
   if (moved && isLocked && roundPage(wanted) > oldEnd)

@@ -1,9 +1,8 @@
 import type { Sleep } from '../../base/index.ts'
-import type { VmSpace } from './vmSpace.ts'
+import type { VmMap } from './vmMap.ts'
 
-/** Runs `body`, which does not sleep, with the map write-locked. */
-export function* locked<T>(space: VmSpace, body: () => T): Sleep<T> {
-  const { lock } = space.map
+/** Runs `body`, which does not sleep, with the map write-locked; sleeps for the lock. */
+export function* locked<T>({ lock }: VmMap, body: () => T): Sleep<T> {
   yield* lock.write({})
   const result = body()
   lock.unlockWrite()

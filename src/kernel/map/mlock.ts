@@ -28,7 +28,7 @@ export function* mlockRegion(space: VmSpace, addr: number, bytes: number, onFaul
   if (addr < 0 || end > 2 ** 53) return EINVAL
   if (limits.memlock === 0) return EPERM
   if (lockedBytes(space) + (end - start) - lockedBytesIn(space, start, end) > limits.memlock) return ENOMEM
-  const error = yield* locked(space, () => mark(space, start, end, onFault ? LOCKS : VM_LOCKED))
+  const error = yield* locked(space.map, () => mark(space, start, end, onFault ? LOCKS : VM_LOCKED))
   if (error !== 0 || onFault) return error
   const done = yield* space.vm.populate(space, start, end, 0)
   return isErr(done) ? ENOMEM : 0
@@ -39,7 +39,7 @@ export function* munlockRegion(space: VmSpace, addr: number, bytes: number): Sle
   const start = truncPage(addr)
   const end = start + roundPage(bytes + (addr - start))
   if (addr < 0 || end > 2 ** 53) return EINVAL
-  return yield* locked(space, () => mark(space, start, end, 0))
+  return yield* locked(space.map, () => mark(space, start, end, 0))
 }
 
 /**
@@ -56,7 +56,7 @@ export function* mlockall(space: VmSpace, flags: number): Sleep<0 | Err> {
   const vmFlags = (flags & MCL_ONFAULT) !== 0 ? LOCKS : VM_LOCKED
   space.futureFlags = (flags & MCL_FUTURE) !== 0 ? vmFlags : 0
   if ((flags & MCL_CURRENT) === 0) return 0
-  yield* locked(space, () => markAll(space, vmFlags))
+  yield* locked(space.map, () => markAll(space, vmFlags))
   if ((flags & MCL_ONFAULT) === 0) yield* space.vm.populate(space, map.min, map.max, 0, true)
   return 0
 }
@@ -64,7 +64,7 @@ export function* mlockall(space: VmSpace, flags: number): Sleep<0 | Err> {
 /** munlockall(2). @manual munlockall(2), Linux */
 export function* munlockall(space: VmSpace): Sleep<0> {
   space.futureFlags = 0
-  yield* locked(space, () => markAll(space, 0))
+  yield* locked(space.map, () => markAll(space, 0))
   return 0
 }
 

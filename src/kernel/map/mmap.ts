@@ -80,7 +80,7 @@ export interface MmapRequest {
  * @manual mmap(2), Linux
  */
 export function* mmapRegion(space: VmSpace, request: MmapRequest): Sleep<number | Err> {
-  const at = yield* locked(space, () => mmapLocked(space, request))
+  const at = yield* locked(space.map, () => mmapLocked(space, request))
   if (isErr(at)) return at
   const wantsPages = (request.flags & (MAP_POPULATE | MAP_NONBLOCK)) === MAP_POPULATE
   const lock = (request.flags & MAP_LOCKED) !== 0 ? VM_LOCKED : space.futureFlags

@@ -43,7 +43,7 @@ const PROT_GROWSUP = 0x02000000
  */
 export function* mprotectRegion(space: VmSpace, addr: number, length: number, prot: number): Sleep<0 | Err> {
   const toPopulate: number[] = []
-  const result = yield* locked(space, () => {
+  const result = yield* locked(space.map, () => {
     const changed = mprotectLocked(space, addr, length, prot, toPopulate)
     pmapUpdate(space.pmap)
     return changed

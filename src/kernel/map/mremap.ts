@@ -53,7 +53,7 @@ export function* mremapRegion(
   target: number,
 ): Sleep<number | Err> {
   const r: Request = { space, old, oldLength: roundPage(oldBytes), newLength: roundPage(newBytes), flags, target }
-  const result = yield* locked(space, () => mremapLocked(r))
+  const result = yield* locked(space.map, () => mremapLocked(r))
   if (isErr(result) || r.newLength <= r.oldLength) return result
   const entry = space.map.lookup(result + r.oldLength)
   if (entry !== null && (entry.vmFlags & (VM_LOCKED | VM_LOCKONFAULT)) === VM_LOCKED)

@@ -14,7 +14,7 @@ export function* msealRegion(space: VmSpace, addr: number, bytes: number, flags:
   if (flags !== 0 || !isPageAligned(addr) || addr < 0) return EINVAL
   const end = addr + roundPage(bytes)
   if (end > 2 ** 53) return EINVAL
-  return yield* locked(space, () => sealAll(space, addr, end))
+  return yield* locked(space.map, () => sealAll(space, addr, end))
 }
 
 function sealAll(space: VmSpace, start: number, end: number): 0 | Err {

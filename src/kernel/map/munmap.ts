@@ -11,7 +11,7 @@ import { entriesIn } from './mmap.ts'
  * @manual munmap(2), Linux
  */
 export function* munmapRegion(space: VmSpace, addr: number, length: number): Sleep<0 | Err> {
-  return yield* locked(space, () => munmapLocked(space, addr, length))
+  return yield* locked(space.map, () => munmapLocked(space, addr, length))
 }
 
 export function munmapLocked(space: VmSpace, addr: number, bytes: number): 0 | Err {

@@ -55,7 +55,7 @@ export function* setPolicy(
   policy: MemoryPolicy | null,
   isAllowed: (entry: VmMapEntry, start: number, end: number) => 0 | Err,
 ): Sleep<0 | Err> {
-  return yield* locked(space, () => {
+  return yield* locked(space.map, () => {
     const { map } = space
     for (let at = start; at < end;) {
       const entry = map.lookup(at)
@@ -90,7 +90,7 @@ function changePolicy(space: VmSpace, entry: VmMapEntry, s: number, e: number, p
  * @manual set_mempolicy_home_node(2), Linux
  */
 export function* setHomeNode(space: VmSpace, start: number, end: number, homeNode: number, none: Err): Sleep<0 | Err> {
-  return yield* locked(space, () => {
+  return yield* locked(space.map, () => {
     let result: 0 | Err = none
     for (
       let e = space.map.firstEndingAbove(start);

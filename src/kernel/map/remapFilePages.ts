@@ -29,7 +29,7 @@ export function* remapFilePages(
   const at = truncPage(start)
   const bytes = truncPage(size)
   if (at < 0 || bytes <= 0 || at + bytes > 2 ** 53 || pgoff < 0 || pgoff + bytes / PAGE_SIZE > 2 ** 52) return EINVAL
-  const result = yield* locked(space, () => remapLocked(space, at, bytes, pgoff))
+  const result = yield* locked(space.map, () => remapLocked(space, at, bytes, pgoff))
   if (isErr(result)) return result
   const isLocked = ((space.map.lookup(at)?.vmFlags ?? 0) & VM_LOCKED) !== 0
   if ((flags & MAP_NONBLOCK) === 0 || isLocked) yield* space.vm.populate(space, at, at + bytes, 0, true)

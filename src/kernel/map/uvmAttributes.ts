@@ -1,6 +1,7 @@
 import { EINVAL, type Err, type Sleep } from '../../base/index.ts'
 import { assertPages } from './assertPages.ts'
 import { VM_INHERIT_COPY, VM_INHERIT_NONE, VM_INHERIT_SHARE, VM_INHERIT_ZERO, type VmMapEntry } from './entry.ts'
+import { locked } from './locked.ts'
 import { isEntryAdvice } from './uvmFlags.ts'
 import type { VmMap } from './vmMap.ts'
 
@@ -38,16 +39,15 @@ export function* uvmMapAdvice(map: VmMap, start: number, end: number, advice: nu
 function* forEachPart(map: VmMap, start: number, end: number, change: (part: VmMapEntry) => void): Sleep<0> {
   assertPages(start, end)
   if (start >= end) return 0
-  yield* map.lock.write({})
   const lo = Math.max(start, map.min)
   const hi = Math.min(end, map.max)
-  const first = map.firstEndingAbove(lo)
-  if (first !== null && first.start < hi) {
+  return yield* locked(map, () => {
+    const first = map.firstEndingAbove(lo)
+    if (first === null || first.start >= hi) return 0
     for (let e: VmMapEntry | null = map.clipStart(first, lo); e !== null && e.start < hi; e = e.next) {
       map.clipEnd(e, hi)
       change(e)
     }
-  }
-  map.lock.unlockWrite()
-  return 0
+    return 0
+  })
 }

@@ -1,5 +1,6 @@
 import { roundPage, type Sleep, truncPage } from '../../base/index.ts'
 import { assertPages } from './assertPages.ts'
+import { locked } from './locked.ts'
 import { UVM_FLAG_VAONLY } from './uvmFlags.ts'
 import type { VmMap } from './vmMap.ts'
 
@@ -14,10 +15,8 @@ import type { VmMap } from './vmMap.ts'
  */
 export function* uvmUnmap(map: VmMap, start: number, end: number, flags = 0): Sleep<void> {
   assertPages(start, end)
-  yield* map.lock.write({})
   const hasPages = (flags & UVM_FLAG_VAONLY) === 0
-  const dead = map.unlinkRange(Math.max(start, map.min), Math.min(end, map.max), hasPages)
-  map.lock.unlockWrite()
+  const dead = yield* locked(map, () => map.unlinkRange(Math.max(start, map.min), Math.min(end, map.max), hasPages))
   for (const entry of dead) map.detach(entry)
 }
 

@@ -3,7 +3,6 @@
 import { kassert, type Pfn } from '../../base/index.ts'
 import { freeOneBlock } from './buddy.ts'
 import { PGFREE } from './counters.ts'
-import { MIGRATE_ISOLATE } from './gfp.ts'
 import {
   PAGE_FLAGS_CHECK_AT_FREE,
   pageFlagsText,
@@ -217,9 +216,4 @@ export function releaseBootPages(phys: Phys, startPfn: number, endPfn: number): 
     freeBlock(phys, f, order, false)
     pfn += 1 << order
   }
-}
-
-/** Is the page's block isolated just now? */
-export function isIsolated(phys: Phys, f: number): boolean {
-  return pageblockType(phys, f) === MIGRATE_ISOLATE
 }

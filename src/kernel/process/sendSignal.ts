@@ -119,10 +119,6 @@ export function recheckSignals(thread: Thread): void {
   const waiting = (thread.pending.set | process.pending.set) & (~thread.mask | UNBLOCKABLE)
   thread.needsAttention = waiting !== 0n || process.isExiting || thread.mustEnd || process.stopSignal !== 0
 }
-/** Is there a signal that would be delivered now? */
-export function hasDeliverableSignal(thread: Thread): boolean {
-  return ((thread.pending.set | thread.process.pending.set) & (~thread.mask | UNBLOCKABLE)) !== 0n
-}
 
 /** After SIG_IGN was set: what waits and would be ignored is thrown away. */
 export function discardIgnored(process: Process, signo: number): void {

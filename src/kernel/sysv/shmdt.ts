@@ -1,5 +1,5 @@
 import { EINVAL, type Err, isPageAligned, PAGE_SIZE, roundPage, type Sleep } from '../../base/index.ts'
-import { type MappedFile, munmapLocked, type VmMapEntry, type VmSpace } from '../map/index.ts'
+import { locked, type MappedFile, munmapLocked, type VmMapEntry, type VmSpace } from '../map/index.ts'
 import { Attachment } from './segment.ts'
 
 /**
@@ -14,10 +14,7 @@ import { Attachment } from './segment.ts'
  */
 export function* shmdt(space: VmSpace, addr: number): Sleep<0 | Err> {
   if (!isPageAligned(addr)) return EINVAL
-  yield* space.map.lock.write({})
-  const result = detachAll(space, addr)
-  space.map.lock.unlockWrite()
-  return result
+  return yield* locked(space.map, () => detachAll(space, addr))
 }
 
 function detachAll(space: VmSpace, addr: number): 0 | Err {

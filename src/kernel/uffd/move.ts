@@ -1,7 +1,7 @@
 import { EBUSY, EEXIST, EINVAL, ENOENT, type Err, PAGE_SIZE, type Pfn, type Sleep } from '../../base/index.ts'
 import { amapAdd, amapLookup, amapRemove, anonPage, isAnonReady } from '../anon/index.ts'
 import { pageProtection } from '../fault/index.ts'
-import { prepareAnonGroup, VM_LOCKED, VM_SHARED, type VmMapEntry } from '../map/index.ts'
+import { locked, prepareAnonGroup, VM_LOCKED, VM_SHARED, type VmMapEntry } from '../map/index.ts'
 import { PMAP_CANFAIL, pmapEnter, pmapLookup, pmapRemove, pmapUpdate, SOFT_NONE, VM_PROT_READ } from '../pmap/index.ts'
 import type { UserFaults } from './userFaults.ts'
 
@@ -23,14 +23,14 @@ export function* moveRange(
   maySkip: boolean,
 ): Sleep<number | Err> {
   const { map } = listener.space
-  yield* map.lock.write({})
-  let done = 0
-  let error: 0 | Err = 0
-  for (; done < length && error === 0; done += error === 0 ? PAGE_SIZE : 0)
-    error = movePage(listener, to, from, length, done, maySkip)
-  pmapUpdate(map.pmap)
-  map.lock.unlockWrite()
-  return done > 0 ? done : error
+  return yield* locked(map, () => {
+    let done = 0
+    let error: 0 | Err = 0
+    for (; done < length && error === 0; done += error === 0 ? PAGE_SIZE : 0)
+      error = movePage(listener, to, from, length, done, maySkip)
+    pmapUpdate(map.pmap)
+    return done > 0 ? done : error
+  })
 }
 
 function movePage(

@@ -1,6 +1,6 @@
 import { ENOENT, type Err, PAGE_SIZE, type Sleep } from '../../base/index.ts'
 import { amapLookup } from '../anon/index.ts'
-import { VM_UFFD_WP, type VmMapEntry } from '../map/index.ts'
+import { locked, VM_UFFD_WP, type VmMapEntry } from '../map/index.ts'
 import { pmapLookup, pmapUpdate } from '../pmap/index.ts'
 import { UFFD_FEATURE_WP_UNPOPULATED } from './constants.ts'
 import type { UserFaults } from './userFaults.ts'
@@ -13,8 +13,10 @@ import type { UserFaults } from './userFaults.ts'
  * @manual ioctl_userfaultfd(2), UFFDIO_WRITEPROTECT
  */
 export function* protectRange(listener: UserFaults, start: number, end: number, isOn: boolean): Sleep<0 | Err> {
+  return yield* locked(listener.space.map, () => protect(listener, start, end, isOn))
+}
+function protect(listener: UserFaults, start: number, end: number, isOn: boolean): 0 | Err {
   const { space } = listener
-  yield* space.map.lock.write({})
   let result: 0 | Err = ENOENT
   for (let e = space.map.firstEndingAbove(start); e !== null && e.start < end; e = e.next) {
     if (e.listener !== listener || (e.vmFlags & VM_UFFD_WP) === 0) {
@@ -27,7 +29,6 @@ export function* protectRange(listener: UserFaults, start: number, end: number, 
     result = 0
   }
   pmapUpdate(space.pmap)
-  space.map.lock.unlockWrite()
   return result
 }
 function isPopulated({ space, features }: UserFaults, entry: VmMapEntry, va: number): boolean {

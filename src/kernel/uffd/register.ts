@@ -1,5 +1,13 @@
 import { EBUSY, EINVAL, EPERM, type Err, isErr, type Sleep } from '../../base/index.ts'
-import { modifyPart, VM_DROPPABLE, VM_UFFD, VM_UFFD_MINOR, VM_UFFD_MISSING, type VmMapEntry } from '../map/index.ts'
+import {
+  locked,
+  modifyPart,
+  VM_DROPPABLE,
+  VM_UFFD,
+  VM_UFFD_MINOR,
+  VM_UFFD_MISSING,
+  type VmMapEntry,
+} from '../map/index.ts'
 import type { UserFaults } from './userFaults.ts'
 
 /** Memory without a file, or a memory file: what userfaultfd can be told of. */
@@ -19,11 +27,7 @@ export function canListen(entry: VmMapEntry, flags: number): boolean {
  * @manual ioctl_userfaultfd(2), UFFDIO_REGISTER
  */
 export function* registerRange(listener: UserFaults, start: number, end: number, flags: number): Sleep<0 | Err> {
-  const { space } = listener
-  yield* space.map.lock.write({})
-  const result = register(listener, start, end, flags)
-  space.map.lock.unlockWrite()
-  return result
+  return yield* locked(listener.space.map, () => register(listener, start, end, flags))
 }
 function register(listener: UserFaults, start: number, end: number, flags: number): 0 | Err {
   const { space } = listener
@@ -58,11 +62,7 @@ function register(listener: UserFaults, start: number, end: number, flags: numbe
  * @manual ioctl_userfaultfd(2), UFFDIO_UNREGISTER
  */
 export function* unregisterRange(listener: UserFaults, start: number, end: number): Sleep<0 | Err> {
-  const { space } = listener
-  yield* space.map.lock.write({})
-  const result = unregister(listener, start, end)
-  space.map.lock.unlockWrite()
-  return result
+  return yield* locked(listener.space.map, () => unregister(listener, start, end))
 }
 function unregister(listener: UserFaults, start: number, end: number): 0 | Err {
   const { space } = listener
