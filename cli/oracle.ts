@@ -53,6 +53,8 @@ export function oracle(options: OracleOptions): number {
 class Tally {
   readonly #rows = new Map<string, { sequences: number; compared: number; agreeing: number; differing: number }>()
   #shown = 0
+  #sequences = 0
+  #compared = 0
   isDifferent = false
 
   add(sequence: Sequence, compared: number, agreeing: number, difference: Difference | undefined): void {
@@ -64,11 +66,18 @@ class Tally {
     row.agreeing += agreeing
     row.differing += compared - agreeing
     if (difference !== undefined) this.isDifferent = true
+    this.#sequences++
+    this.#compared += compared
+    if (process.stderr.isTTY)
+      process.stderr.write(`\r${this.#sequences} sequences, ${this.#compared} operations compared`)
   }
   show(sequence: Sequence, difference: Difference): void {
-    if (this.#shown++ < SHOWN) process.stdout.write(`${describeDifference(sequence, difference)}\n\n`)
+    if (this.#shown++ >= SHOWN) return
+    clearLine()
+    process.stdout.write(`${describeDifference(sequence, difference)}\n\n`)
   }
   print(): void {
+    clearLine()
     const heads = ['profile', 'sequences', 'operations', 'agreeing', 'differing']
     const rows = [...this.#rows].map(([name, row]) => [name, ...Object.values(row).map(String)])
     const sums = [1, 2, 3, 4].map((column) => String(rows.reduce((sum, row) => sum + Number(row[column]), 0)))
@@ -81,6 +90,11 @@ class Tally {
       )
     if (this.#shown > SHOWN) process.stdout.write(`${this.#shown - SHOWN} further sequences differ.\n`)
   }
+}
+
+/** Takes away the line that tells how far it is. */
+function clearLine(): void {
+  if (process.stderr.isTTY) process.stderr.write('\r\x1b[K')
 }
 
 function replayFiles({ files, level, isInside }: OracleOptions): number {
@@ -96,10 +110,7 @@ function replayFiles({ files, level, isInside }: OracleOptions): number {
   tally.print()
   return tally.isDifferent ? EXIT_DIFFERS : 0
 }
-/**
- * 2^47 is more than x86-64 has for a program, and just what Sv48 has: as a length of mremap it is refused for another
- * reason. Nothing is done in either case.
- */
+/** docs/decisions/0006-oracle-exceptions.md */
 const X86_ONLY = /^mremap .* 0x800000000000 /
 let guestHelper: Uint8Array | null = null
 
