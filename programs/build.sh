@@ -8,9 +8,9 @@
 #
 # Needs Debian's gcc-riscv64-linux-gnu (and libc6-dev-riscv64-cross for --glibc).
 # musl's headers and archives come from the riscv64 build of Debian's musl-dev,
-# fetched without touching the machine's own package state.  Knobs:
+# fetched by scripts/debian-riscv64.sh.  Knobs:
 #   PAGEWRIGHT_MUSL    a directory already holding include/ and lib/ of riscv64 musl
-#   PAGEWRIGHT_MIRROR  a Debian mirror to use instead of the one apt is set up with
+#   PAGEWRIGHT_MIRROR  read by scripts/debian-riscv64.sh
 #   CROSS, CC          cross tool prefix (riscv64-linux-gnu-), host compiler (cc)
 #   KERNEL_HEADERS     include/ of the kernel's headers for riscv64 (/usr/riscv64-linux-gnu/include)
 set -euo pipefail
@@ -35,35 +35,13 @@ flags=(-std=c11 -O2 -Wall -Wextra -ffp-contract=off -frounding-math
        -fno-stack-protector -fno-asynchronous-unwind-tables -ffile-prefix-map="$here"=.)
 riscv=(-march=rv64gc -mabi=lp64d)
 
-# The mirror that this machine's apt uses for its own release.
-mirror() {
-  if [ -n "${PAGEWRIGHT_MIRROR:-}" ]; then echo "$PAGEWRIGHT_MIRROR"; return; fi
-  local codename uri
-  codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-  uri=$(apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
-    awk -v want="$codename" '$1 == want && $2 == "main" { print $3; exit }')
-  [ -n "$uri" ] || { echo "no Debian mirror found: set PAGEWRIGHT_MIRROR" >&2; return 1; }
-  echo "$uri"
-}
-
-# Fetch riscv64 musl-dev of Debian 13 with an apt whose state is all in $work.
+# Fetch the riscv64 build of Debian 13's musl-dev.
 fetch_musl() {
-  local apt=$work/apt uri
-  uri=$(mirror)
-  mkdir -p "$apt"/{state/lists/partial,cache/archives/partial,deb,root}
-  : > "$apt/status"
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri trixie main" > "$apt/sources.list"
-  chmod -R a+rX "$work"
-  local opts=(-qq -o APT::Architecture=riscv64 -o APT::Architectures::=riscv64
-    -o Dir::State="$apt/state" -o Dir::State::status="$apt/status" -o Dir::Cache="$apt/cache"
-    -o Dir::Etc::sourcelist="$apt/sources.list" -o Dir::Etc::sourceparts=- -o APT::Sandbox::User=root
-    -o Acquire::Languages=none -o APT::Update::Post-Invoke-Success= -o APT::Update::Post-Invoke=)
-  apt-get "${opts[@]}" update >&2
-  (cd "$apt/deb" && apt-get "${opts[@]}" download musl-dev >&2)
-  dpkg-deb -x "$apt"/deb/musl-dev_*.deb "$apt/root"
+  local root=$work/root
+  "$here/../scripts/debian-riscv64.sh" "$root" musl-dev
   mkdir -p "$work/musl"
-  cp -r "$apt/root/usr/include/riscv64-linux-musl" "$work/musl/include"
-  cp -r "$apt/root/usr/lib/riscv64-linux-musl" "$work/musl/lib"
+  cp -r "$root/usr/include/riscv64-linux-musl" "$work/musl/include"
+  cp -r "$root/usr/lib/riscv64-linux-musl" "$work/musl/lib"
   # An older linker cannot read the newer compiler's debug sections: drop them.
   for f in "$work"/musl/lib/*.o "$work"/musl/lib/libc.a; do "${cross}strip" -g "$f"; done
 }
