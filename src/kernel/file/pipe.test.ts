@@ -3,9 +3,9 @@ import { EAGAIN, EINTR, ENXIO, EPIPE, ESPIPE, isErr, PAGE_SIZE, WouldSleep } fro
 import { O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, POLLERR, POLLHUP, POLLIN, POLLOUT } from './constants.ts'
 import { fileRead, fileReadTry, fileWrite, fileWriteTry } from './fileIo.ts'
 import { KernelUio } from './kernelUio.ts'
-import { openAt } from './open.ts'
+import { openAt, openVnode } from './open.ts'
 import type { OpenFile } from './openFile.ts'
-import { makePipe, PIPE_PAGES } from './pipe.ts'
+import { makePipe, PIPE_PAGES, waitForOtherEnd } from './pipe.ts'
 import { fileSeek } from './seek.ts'
 import { freeFrames, makeTestSystem, open, readText, start, textBytes, write } from './testFiles.ts'
 import { makeNode } from './tree.ts'
@@ -73,6 +73,17 @@ describe('a pipe', () => {
     expect(large.result).toBe(CAPACITY)
     reader.release()
     writer.release()
+  })
+  it('opens again without waiting, by its vnode, as /proc/PID/fd does', () => {
+    const { reader, writer } = makePipe(files, 0)
+    write(system, writer, 'left')
+    writer.release()
+    const again = openVnode(files, reader.vnode, O_RDONLY) as OpenFile
+    expect(start(waitForOtherEnd(again)).result).toBe(0)
+    expect(readText(system, again)).toBe('left')
+    again.release()
+    reader.release()
+    expect(files.fifos.size).toBe(0)
   })
   it('does not wait with O_NONBLOCK', () => {
     const { reader, writer } = makePipe(files, O_NONBLOCK)

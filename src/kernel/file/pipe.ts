@@ -285,9 +285,13 @@ export function openFifo(file: OpenFile): OrErr<FileIo> {
   return new PipeEnd(pipe, file)
 }
 
-/** A blocking open of one end of a named pipe waits until the other end has been opened too. */
+/**
+ * A blocking open of one end of a named pipe waits until the other end has been opened too. A pipe without a name,
+ * opened again through /proc/PID/fd, has had both.
+ */
 export function* waitForOtherEnd(file: OpenFile): Sleep<OrErr<0>> {
   if (!(file.io instanceof PipeEnd) || (file.flags & O_NONBLOCK) !== 0) return 0
+  if (file.vnode.fs instanceof PipeFs) return 0
   const { pipe } = file.io
   if (file.isReadable && file.isWritable) return 0
   const seen = (): number => (file.isReadable ? pipe.writersSeen : pipe.readersSeen)
