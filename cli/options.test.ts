@@ -84,10 +84,11 @@ describe('parseMount', () => {
     expect(parseMount('.')).toEqual({ hostDir: '.', guestDir: '/mnt', isWritable: false })
     expect(parseMount('d:rw')).toEqual({ hostDir: 'd', guestDir: '/mnt', isWritable: true })
     expect(parseMount('d:/x//y/:ro')).toEqual({ hostDir: 'd', guestDir: '/x/y', isWritable: false })
+    expect(parseMount('d:/')).toEqual({ hostDir: 'd', guestDir: '/', isWritable: false })
     expect(parseMount('C:\\data:/x:rw', true)).toEqual({ hostDir: 'C:\\data', guestDir: '/x', isWritable: true })
   })
   it('refuses places that the system itself needs, and paths that climb', () => {
-    for (const text of ['d:/', 'd:/proc', 'd:/dev/', 'd:/bin', 'd:/a/../b', ':/x', 'a:/b:/c'])
+    for (const text of ['d:/proc', 'd:/sys', 'd:/dev/', 'd:/bin', 'd:/a/../b', ':/x', 'a:/b:/c'])
       expect(reject(() => parseMount(text))).toContain('--mount')
   })
 })

@@ -193,7 +193,7 @@ export function parseMount(text: string, isWindows = process.platform === 'win32
     .split('/')
     .filter((part) => part !== '' && part !== '.')
     .join('/')}`
-  if (['/', '/proc', '/dev', '/bin'].includes(clean)) throw wrong(`GUESTDIR not ${clean}`)
+  if (['/proc', '/sys', '/dev', '/bin'].includes(clean)) throw wrong(`GUESTDIR not ${clean}`)
   return { hostDir: hostDir!, guestDir: clean, isWritable }
 }
 

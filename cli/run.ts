@@ -22,16 +22,18 @@ const QUIET_ENDS = new Set(['SIGINT', 'SIGPIPE'])
 
 /** Runs a program to its end. @returns the exit code for the host */
 export async function run(options: RunOptions): Promise<number> {
-  const bytes = readProgram(options.program)
+  const root = options.mounts.find(({ guestDir }) => guestDir === '/')
+  const program = root === undefined ? readProgram(options.program) : options.program
   const report = openReport(options)
   const system = createSystem(options.config)
-  for (const mount of options.mounts) mountDirectory(system, mount)
+  if (root !== undefined) mountDirectory(system, root)
+  for (const mount of options.mounts) if (mount !== root) mountDirectory(system, mount)
   const stdin = new StdinSource(process.stdin)
   const stdout = HostOutput.of(process.stdout)
   const stderr = HostOutput.of(process.stderr)
   let guest: GuestProcess
   try {
-    guest = system.spawn(bytes, {
+    guest = system.spawn(program, {
       name: options.program,
       argv0: options.program,
       args: options.args,

@@ -41,6 +41,7 @@ What the program sees:
   --mount HOSTDIR[:GUESTDIR][:rw]
                           show a directory of this computer, read-only unless rw (default GUESTDIR:
                           /mnt); may be repeated. The program reaches nothing else of this computer.
+                          At / it is the root of all files, and PROGRAM a path in it.
   --env NAME=VALUE        set an environment variable; may be repeated. Others are not inherited.
   --cwd GUESTDIR          directory the program starts in (default /)
 
@@ -60,6 +61,7 @@ Examples:
   pagewright run --tlb 64x4 --seed 7 --report=json --report-file run.json programs/bin/sort.elf
   pagewright run --mount .:/work:rw --cwd /work programs/bin/sharedfile.elf 64 /work
   pagewright run --mount /usr/riscv64-linux-gnu/lib:/lib ./my-dynamic-program
+  pagewright run --mount ./debian:/ /usr/bin/free -w
   echo 'some text' | pagewright run --env LANG=C ./my-program -v
 `
 

@@ -3,6 +3,7 @@
 import {
   E2BIG,
   EACCES,
+  EBUSY,
   ELOOP,
   ENOENT,
   ENOMEM,
@@ -45,6 +46,7 @@ import {
   SI_USER,
 } from '../kernel/process/index.ts'
 import { boot, type Booted, mountAt } from './boot.ts'
+import { changeRoot, PROGRAMS, PROGRAMS_IN_ROOT } from './changeRoot.ts'
 import { checkConfig, type CheckedConfig, type SystemConfig } from './config.ts'
 import {
   type BootFrames,
@@ -84,7 +86,7 @@ export class StuckError extends Error {
 }
 
 export interface SpawnOptions {
-  /** What the program is called in messages and in /bin. Default 'program'. */
+  /** What the program is called in messages and in the directory of programs. Default 'program'. */
   readonly name?: string
   /** argv[0]; the path in /bin unless told. */
   readonly argv0?: string
@@ -127,6 +129,8 @@ export class System {
   #leftOut = 0
   #first: GuestProcess | null = null
   #consoles = 0
+  #mounts = 0
+  #programsAt: string = PROGRAMS
 
   constructor(config: CheckedConfig) {
     this.config = config
@@ -152,13 +156,25 @@ export class System {
   /**
    * Shows a host directory to programs. Read-only unless told; it is the implementation of HostFiles that confines it.
    *
+   * At '/' it is the root of all, and what programs see of the system (/proc, /sys, /dev, memory at /tmp) lies in it:
+   * only before anything else is mounted or started. Programs handed over as bytes are then at /run.
+   *
    * @throws Error in one line, if the place is taken
    */
   mount(host: HostFiles, path: string, isWritable = false): void {
     const { kernel } = this.rooms
     const latencyNs = this.config.diskLatency * 1000
-    const done = mountAt(kernel, new HostFs(kernel.files, host, { isReadOnly: !isWritable, latencyNs }), path)
+    const fs = new HostFs(kernel.files, host, { isReadOnly: !isWritable, latencyNs })
+    const done = path === '/' ? this.#changeRoot(fs) : mountAt(kernel, fs, path)
+    if (typeof done === 'object') throw new Error(`cannot mount at ${path}: it has no directory ${done.missing}`)
     if (isErr(done)) throw new Error(`cannot mount at ${path}: ${errName(done)}`)
+    this.#mounts++
+  }
+  #changeRoot(fs: HostFs): ReturnType<typeof changeRoot> {
+    if (this.#mounts > 0 || this.#first !== null) return EBUSY
+    const done = changeRoot(this.rooms.kernel, fs)
+    if (done === 0) this.#programsAt = PROGRAMS_IN_ROOT
+    return done
   }
 
   /**
@@ -171,7 +187,7 @@ export class System {
     const { kernel, programs } = this.rooms
     const name = options.name ?? (typeof program === 'string' ? program : 'program')
     const base = name.slice(name.lastIndexOf('/') + 1)
-    const path = typeof program === 'string' ? program : `/bin/${programs.add(base, program)}`
+    const path = typeof program === 'string' ? program : `${this.#programsAt}/${programs.add(base, program)}`
     const stdout = new Output(options.stdout)
     const stderr = new Output(options.stderr)
     const stdio = this.#stdio(options, stdout, stderr)

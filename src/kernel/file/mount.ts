@@ -1,4 +1,4 @@
-import { EBUSY, EINVAL, ENOTDIR, type OrErr } from '../../base/index.ts'
+import { EBUSY, EINVAL, ENOTDIR, kassert, type OrErr } from '../../base/index.ts'
 import type { Files } from './files.ts'
 import { pathOf } from './path.ts'
 import { vnodeHold, vnodeRelease, type FileSystem, type Vnode } from './vnode.ts'
@@ -33,6 +33,25 @@ export function unmount(files: Files, fs: FileSystem): OrErr<0> {
   fs.mountedOn = null
   files.mounts.splice(files.mounts.indexOf(fs), 1)
   vnodeRelease(covered)
+  return 0
+}
+
+/**
+ * Makes another file system the root of all, with mounted or new ones on directories of it. What else was mounted is
+ * seen nowhere any more. Only while nobody has a file or a directory of the old tree.
+ *
+ * @param on  what is to be seen at which directories of `fs`
+ * @returns   0; or, with nothing changed, ENOTDIR, EBUSY if `fs` is mounted or two places are the same
+ */
+export function replaceRoot(files: Files, fs: FileSystem, on: readonly (readonly [FileSystem, Vnode])[]): OrErr<0> {
+  if (files.mounts.includes(fs)) return EBUSY
+  if (new Set([fs.root, ...on.map(([, dir]) => dir)]).size <= on.length) return EBUSY
+  if (on.some(([, dir]) => dir.kind !== 'dir')) return ENOTDIR
+  // Nothing is mounted on the last mount.
+  while (files.mounts.length > 1) kassert(unmount(files, files.mounts.at(-1)!) === 0, 'the last mount is not covered')
+  files.mounts.length = 0
+  mount(files, fs, null)
+  for (const [mounted, dir] of on) kassert(mount(files, mounted, dir) === 0, 'the places in the new root are free')
   return 0
 }
 

@@ -27,14 +27,14 @@ import {
   RENAME_EXCHANGE,
   RENAME_NOREPLACE,
 } from './constants.ts'
-import { mount, mountLines, unmount } from './mount.ts'
+import { mount, mountLines, replaceRoot, unmount } from './mount.ts'
 import { lookupPath, namei, WALK_FOLLOW, WALK_PARENT, type WalkContext } from './namei.ts'
 import { nameFromBytes, nameLength, nameToBytes } from './names.ts'
 import { openAt } from './open.ts'
 import { pathOf } from './path.ts'
 import { RamFs } from './ramFs.ts'
 import { makeTestSystem, ok, open, run, write } from './testFiles.ts'
-import { makeDirectory, makeLink, makeSymlink, removeDirectory, renamePath, unlinkPath } from './tree.ts'
+import { makeDirectory, makeLink, makeNode, makeSymlink, removeDirectory, renamePath, unlinkPath } from './tree.ts'
 import { ROOT, vnodeHold } from './vnode.ts'
 
 /** /d/e/f is a file, /l -> d, /d/up -> .., /loop -> loop, /abs -> /d/e */
@@ -246,5 +246,29 @@ describe('mount', () => {
     ok(unmount(files, fs))
     expect(find('/d')).toBe(covered)
     expect(unmount(files, fs)).toBe(EINVAL)
+  })
+  it('puts another root under what is mounted, or changes nothing', () => {
+    const { files, find } = makeTree()
+    const moved = new RamFs(files, 'moved')
+    ok(mount(files, moved, ok(find('/d'))))
+    const before = mountLines(files)
+    const root = new RamFs(files, 'other')
+    const context = { root: root.root, cwd: root.root, who: ROOT }
+    const place = ok(makeDirectory(files, context, '/place', 0o755))
+    const file = ok(makeNode(files, context, '/file', 'file', 0o644, 0))
+    expect(replaceRoot(files, moved, [])).toBe(EBUSY)
+    expect(replaceRoot(files, root, [[moved, file]])).toBe(ENOTDIR)
+    expect(replaceRoot(files, root, [[moved, root.root]])).toBe(EBUSY)
+    expect(
+      replaceRoot(files, root, [
+        [moved, place],
+        [new RamFs(files), place],
+      ]),
+    ).toBe(EBUSY)
+    expect(mountLines(files)).toEqual(before)
+    ok(replaceRoot(files, root, [[moved, place]]))
+    expect(files.root).toBe(root.root)
+    expect(mountLines(files)).toEqual(['other / other rw,relatime 0 0', 'moved /place moved rw,relatime 0 0'])
+    expect(pathOf(moved.root)).toBe('/place')
   })
 })
