@@ -37,7 +37,12 @@ export interface DirNode {
   /** A node for a name, or null. The same name must give nodes of the same kind while it exists. */
   lookup(name: string): TextNode | BytesNode | LinkNode | DirNode | null
   names(): readonly string[]
+  /** Whose it and all below it is; root's if nobody says. */
+  readonly owner?: Owner
 }
+/** Who owns a directory now. */
+export type Owner = () => { readonly uid: number; readonly gid: number }
+const rootOwns: Owner = () => ({ uid: 0, gid: 0 })
 export type GeneratedNode = TextNode | BytesNode | LinkNode | DirNode
 
 /** A directory of fixed names. */
@@ -78,11 +83,11 @@ export class TextFs extends FileSystem {
     this.typeName = typeName
     this.#files = files
     this.device = files.newDeviceNumber()
-    this.root = this.#vnodeOf(top, '')
+    this.root = this.#vnodeOf(top, '', rootOwns)
   }
   override lookup(dir: Vnode, name: string): OrErr<Vnode> | null {
     const node = this.#dir(dir).lookup(name)
-    return node === null ? null : this.#vnodeOf(node, `${this.#paths.get(dir)!}/${name}`)
+    return node === null ? null : this.#vnodeOf(node, `${this.#paths.get(dir)!}/${name}`, this.#owners.get(dir)!)
   }
   override list(dir: Vnode): readonly { name: string; id: number; kind: VnodeKind }[] {
     const node = this.#dir(dir)
@@ -111,6 +116,7 @@ export class TextFs extends FileSystem {
   }
 
   readonly #paths = new WeakMap<Vnode, string>()
+  readonly #owners = new WeakMap<Vnode, Owner>()
   #dir(dir: Vnode): DirNode {
     const node = this.#nodes.get(dir)!
     kassert(node.kind === 'dir', 'names are looked up in directories')
@@ -121,11 +127,14 @@ export class TextFs extends FileSystem {
     if (id === undefined) this.#ids.set(path, (id = this.nextId++))
     return id
   }
-  #vnodeOf(node: GeneratedNode, path: string): Vnode {
+  #vnodeOf(node: GeneratedNode, path: string, above: Owner): Vnode {
     const usual = node.kind === 'dir' ? 0o555 : node.kind === 'link' ? 0o777 : 0o444
     const permissions = (node.kind === 'link' ? undefined : node.permissions) ?? usual
     const time = this.#files.now()
-    const vnode = new Vnode(this, this.#idOf(path), { kind: KINDS[node.kind], permissions, uid: 0, gid: 0, time })
+    const owner = (node.kind === 'dir' ? node.owner : undefined) ?? above
+    const { uid, gid } = owner()
+    const vnode = new Vnode(this, this.#idOf(path), { kind: KINDS[node.kind], permissions, uid, gid, time })
+    this.#owners.set(vnode, owner)
     this.#nodes.set(vnode, node)
     this.#paths.set(vnode, path)
     return vnode

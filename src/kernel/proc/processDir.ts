@@ -37,7 +37,9 @@ export function processDir(kernel: Kernel, pid: number): DirNode | null {
     names: () => process.threads.map(({ tid }) => String(tid)),
   }
   const leader = process.leader
-  return fixedDir({ ...common(kernel, process, leader), task })
+  const files = fixedDir({ ...common(kernel, process, leader), task })
+  // Of a process that may not be dumped nobody but root learns anything.
+  return { ...files, owner: () => (process.dumpable === 1 ? process.who : { uid: 0, gid: 0 }) }
 }
 
 function common(kernel: Kernel, process: Process, thread: Thread | null): Record<string, GeneratedNode> {
