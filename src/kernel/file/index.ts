@@ -59,7 +59,7 @@ export {
 export { SimpleIo } from './simpleIo.ts'
 export { DEV_CONSOLE, DEV_TTY, makeDevFs, registerMemoryDevices } from './devices.ts'
 export { ConsoleDevice, type ConsoleSink, type ConsoleSource } from './console.ts'
-export { mount, mountLines, replaceRoot, unmount } from './mount.ts'
+export { mount, mountInfoLines, mountLines, replaceRoot, unmount } from './mount.ts'
 export { lookupPath, namei, WALK_FOLLOW, WALK_PARENT, type WalkContext, type WalkResult } from './namei.ts'
 export { parentOf, pathOf } from './path.ts'
 export { nameFromBytes, nameLength, nameToBytes } from './names.ts'

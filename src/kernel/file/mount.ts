@@ -57,8 +57,23 @@ export function replaceRoot(files: Files, fs: FileSystem, on: readonly (readonly
 
 /** One line of /proc/mounts for each mount, in the order of mounting. */
 export function mountLines(files: Files): string[] {
+  return files.mounts.map((fs) => `${fs.typeName} ${placeOf(fs)} ${fs.typeName} ${waysOf(fs)} 0 0`)
+}
+
+/** One line of /proc/PID/mountinfo for each mount; a mount has the number of its device. */
+export function mountInfoLines(files: Files): string[] {
   return files.mounts.map((fs) => {
-    const at = fs.mountedOn === null ? '/' : pathOf(fs.root)
-    return `${fs.typeName} ${at} ${fs.typeName} ${fs.isReadOnly ? 'ro' : 'rw'},relatime 0 0`
+    const above = fs.mountedOn?.fs.device ?? ABOVE_ROOT
+    const type = `${fs.typeName} ${fs.typeName} ${fs.isReadOnly ? 'ro' : 'rw'}`
+    return `${fs.device} ${above} 0:${fs.device} / ${placeOf(fs)} ${waysOf(fs)} - ${type}`
   })
+}
+/** What the root is said to be mounted on: a number that no mount has. */
+const ABOVE_ROOT = 0
+
+const waysOf = (fs: FileSystem): string => `${fs.isReadOnly ? 'ro' : 'rw'},relatime`
+/** The path of a mount, with what would end a word in octal. */
+function placeOf(fs: FileSystem): string {
+  const path = fs.mountedOn === null ? '/' : pathOf(fs.root)
+  return path.replace(/[ \t\n\\#]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`)
 }

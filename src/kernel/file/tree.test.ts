@@ -27,7 +27,7 @@ import {
   RENAME_EXCHANGE,
   RENAME_NOREPLACE,
 } from './constants.ts'
-import { mount, mountLines, replaceRoot, unmount } from './mount.ts'
+import { mount, mountInfoLines, mountLines, replaceRoot, unmount } from './mount.ts'
 import { lookupPath, namei, WALK_FOLLOW, WALK_PARENT, type WalkContext } from './namei.ts'
 import { nameFromBytes, nameLength, nameToBytes } from './names.ts'
 import { openAt } from './open.ts'
@@ -239,6 +239,11 @@ describe('mount', () => {
     expect(pathOf(ok(find('/d/in')))).toBe('/d/in')
     expect(find('/d/in/../../l/in')).toBe(find('/d/in'))
     expect(mountLines(files).at(-1)).toBe('second /d second rw,relatime 0 0')
+    expect(mountInfoLines(files)).toEqual([
+      `${files.root.fs.device} 0 0:${files.root.fs.device} / / rw,relatime - tmpfs tmpfs rw`,
+      expect.stringMatching(/ \/ \/dev rw,relatime - devtmpfs devtmpfs rw$/),
+      `${fs.device} ${covered.fs.device} 0:${fs.device} / /d rw,relatime - second second rw`,
+    ])
     const third = new RamFs(files)
     ok(mount(files, third, ok(find('/d/in'))))
     expect(unmount(files, fs)).toBe(EBUSY)
@@ -246,6 +251,8 @@ describe('mount', () => {
     ok(unmount(files, fs))
     expect(find('/d')).toBe(covered)
     expect(unmount(files, fs)).toBe(EINVAL)
+    ok(mount(files, third, ok(makeDirectory(files, context, '/a b\\', 0o755))))
+    expect(mountLines(files).at(-1)).toContain(' /a\\040b\\134 ')
   })
   it('puts another root under what is mounted, or changes nothing', () => {
     const { files, find } = makeTree()

@@ -7,6 +7,7 @@ import {
   fixedDir,
   type GeneratedNode,
   type LinkNode,
+  mountInfoLines,
   type OpenFile,
   pathOf,
   textFile,
@@ -73,6 +74,11 @@ function common(kernel: Kernel, process: Process, thread: Thread | null): Record
     map_files: mapFiles(process),
     maps: ofSpace(mapsText),
     mem: memoryFile(process),
+    mountinfo: textFile(() =>
+      mountInfoLines(kernel.files)
+        .map((line) => `${line}\n`)
+        .join(''),
+    ),
     mounts: link(
       () => null,
       () => '/proc/mounts',
