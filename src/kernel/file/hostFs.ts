@@ -56,6 +56,7 @@ interface HostNode extends StoredFile {
  */
 export class HostFs extends FileSystem implements FileStore {
   readonly typeName = 'hostfs'
+  override readonly alignsLarge = true
   readonly root: Vnode
   readonly #files: Files
   readonly #host: HostFiles
@@ -221,10 +222,10 @@ export class HostFs extends FileSystem implements FileStore {
     return result
   }
   /** Clean pages go: first those that nobody has used since the last time, files in the order of their last opening. */
-  override shrink(pages: number): number {
+  override shrink(pages: number, all = true): number {
     let freed = 0
     lruAddDrainAll(this.#files.cache)
-    for (const isLastPass of [false, true]) {
+    for (const isLastPass of all ? [false, true] : [false]) {
       for (const vnode of this.#nodes.keys()) {
         if (vnode.object === null) continue
         freed += this.#shrinkFile(vnode, pages - freed, isLastPass)

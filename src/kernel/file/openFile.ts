@@ -74,6 +74,9 @@ export class OpenFile {
   get isWritable(): boolean {
     return (this.flags & O_ACCMODE) !== O_RDONLY && !this.isPath
   }
+  get alignsLarge(): boolean {
+    return this.vnode.fs.alignsLarge
+  }
   get inode(): number {
     return this.vnode.id
   }

@@ -48,6 +48,8 @@ export class Pipe {
   writersSeen = 0
   /** Bytes unread. */
   used = 0
+  /** Bytes from the user's next one to the one that the last `fill` missed. */
+  missingAhead = 0
   readonly queue: WaitQueue
 
   constructor(files: Files) {
@@ -75,9 +77,13 @@ export class Pipe {
     }
     return moved
   }
-  /** Moves up to `limit` bytes from the user into the pipe; short if it is full, or a user page or a frame is missing. */
+  /**
+   * Moves up to `limit` bytes from the user into the pipe; short if it is full, or a user page or a frame is missing. What
+   * goes into one frame goes together or not at all.
+   */
   fill(uio: Uio, limit: number): OrErr<number> {
     let moved = 0
+    this.missingAhead = 0
     while (moved < limit) {
       let last = this.#frames.length - 1
       if (last < 0 || this.#ends[last] === PAGE_SIZE) {
@@ -93,11 +99,15 @@ export class Pipe {
       const end = this.#ends[last]!
       const want = Math.min(limit - moved, PAGE_SIZE - end)
       const step = uio.moveFrom(this.#offsetOf(last) + end, want)
-      this.#ends[last] = end + step
-      this.used += step
-      moved += step
-      if (this.#ends[last] === 0) this.#dropLast()
-      if (step < want) break
+      if (step < want) {
+        uio.unmove(step)
+        this.missingAhead = step
+        if (end === 0) this.#dropLast()
+        break
+      }
+      this.#ends[last] = end + want
+      this.used += want
+      moved += want
     }
     return moved
   }
@@ -201,7 +211,7 @@ export class PipeEnd implements FileIo {
 
   /** There is room, and nothing could be moved: the user's page or a frame is missing. */
   *#bringMissing(uio: Uio): Sleep<0 | Err> {
-    if (isErr(yield* uio.faultIn(false))) return EFAULT
+    if (isErr(yield* uio.faultIn(false, this.pipe.missingAhead))) return EFAULT
     const { phys } = this.pipe.files
     const frame = yield* allocPages(phys, GFP_USER, 0)
     if (isErr(frame)) return frame

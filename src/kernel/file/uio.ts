@@ -17,8 +17,8 @@ export interface Uio {
   /** Takes back the last `bytes` bytes moved: they are to be moved again. */
   unmove(bytes: number): void
   /**
-   * Makes the user's next byte resident, readable (`isStore` false) or writable. 0, or EFAULT if it never can be.
-   * May sleep.
+   * Makes the user's next byte, or the one `ahead` bytes after it, resident, readable (`isStore` false) or writable. 0, or
+   * EFAULT if it never can be. May sleep.
    */
-  faultIn(isStore: boolean): Sleep<OrErr<0>>
+  faultIn(isStore: boolean, ahead?: number): Sleep<OrErr<0>>
 }

@@ -129,6 +129,8 @@ export abstract class FileSystem {
   /** Device number of st_dev, given by the mount table. */
   device = 0
   isReadOnly = false
+  /** As file systems of disks do: mappings are placed so that 2 MiB of a file could be one page. */
+  readonly alignsLarge: boolean = false
   /** The directory this file system covers; null for the root file system and one that is not mounted. */
   mountedOn: Vnode | null = null
   abstract readonly root: Vnode

@@ -57,6 +57,8 @@ export interface MappedFile {
   readonly isWritable: boolean
   /** The file lies on a mount that forbids execution. */
   readonly isNoExec?: boolean
+  /** Mappings are placed so that 2 MiB of the file could be one page. */
+  readonly alignsLarge?: boolean
   /** It must hear of every entry that goes: no merge takes a whole one away. */
   readonly hearsOfEnds?: boolean
   /** One more, one fewer entry names the open file. */

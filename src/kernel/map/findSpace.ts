@@ -21,6 +21,7 @@ export function gappedStart(entry: VmMapEntry): number {
  *
  * @param length    bytes, a multiple of the page size
  * @param isAnonPrivate  private anonymous memory of whole 2 MiB is aligned to 2 MiB when there is no hint
+ * @param fileOffset     bytes, of a disk's file: a 2 MiB block of it that is mapped whole is aligned to 2 MiB; or -1
  * @returns the address, or ENOMEM, EINVAL, EPERM, EEXIST
  */
 export function findSpace(
@@ -29,6 +30,7 @@ export function findSpace(
   length: number,
   flags: number,
   isAnonPrivate: boolean,
+  fileOffset = -1,
 ): number | Err {
   const { map } = space
   if (length > map.max) return ENOMEM
@@ -40,19 +42,33 @@ export function findSpace(
     return addr
   }
   const hint = addr >= 0 && addr <= map.max ? truncPage(addr) : 0
-  if (hint !== 0) {
-    const at = Math.max(hint, HINT_MIN)
-    if (at + length <= map.max) {
-      const next = map.firstEndingAbove(at)
-      if (next === null || at + length <= gappedStart(next)) return at
-    }
+  const wanted = hint === 0 ? 0 : Math.max(hint, HINT_MIN)
+  if (fileOffset >= 0 && holdsBlock(fileOffset, length)) {
+    if (wanted !== 0 && isFreeAt(map, wanted, length + HUGE)) return wanted
+    const padded = search(space, map, length + HUGE)
+    if (padded >= 0) return congruent(padded, fileOffset)
   }
+  if (wanted !== 0 && isFreeAt(map, wanted, length)) return wanted
   if (hint === 0 && isAnonPrivate && length % HUGE === 0) {
     const padded = search(space, map, length + HUGE)
-    if (padded >= 0) return padded % HUGE === 0 ? padded + HUGE : Math.ceil(padded / HUGE) * HUGE
+    if (padded >= 0) return congruent(padded, 0)
   }
   const at = search(space, map, length)
   return at >= 0 ? at : ENOMEM
+}
+
+function isFreeAt(map: VmMap, at: number, length: number): boolean {
+  if (at + length > map.max) return false
+  const next = map.firstEndingAbove(at)
+  return next === null || at + length <= gappedStart(next)
+}
+function holdsBlock(offset: number, length: number): boolean {
+  return offset + length - Math.ceil(offset / HUGE) * HUGE >= HUGE
+}
+/** The first address above `at`, which has room for a block more, that is `offset` modulo the block. */
+function congruent(at: number, offset: number): number {
+  const more = (offset - at) % HUGE
+  return at + (more > 0 ? more : more + HUGE)
 }
 
 /** Top-down, first fit from the top; then one search from the bottom. -1 if nothing fits. */

@@ -100,7 +100,8 @@ export function mmapLocked(space: VmSpace, r: MmapRequest): number | Err {
   if (map.entryCount > space.maxMapCount) return ENOMEM
 
   const isShared = (r.flags & MAP_TYPE) === MAP_SHARED || (r.flags & MAP_TYPE) === MAP_SHARED_VALIDATE
-  const at = findSpace(space, r.addr, length, r.flags, r.object === null)
+  const onDisk = r.file?.alignsLarge === true ? r.pgoff * PAGE_SIZE : -1
+  const at = findSpace(space, r.addr, length, r.flags, r.object === null, onDisk)
   if (isErr(at)) return at
   const lockFlags = (r.flags & MAP_LOCKED) !== 0 ? VM_LOCKED : space.futureFlags
   if (lockFlags !== 0) {

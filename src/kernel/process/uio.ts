@@ -41,9 +41,9 @@ export class UserUio implements Uio {
       left -= step
     }
   }
-  *faultIn(isStore: boolean): Sleep<OrErr<0>> {
-    if (this.resid === 0) return 0
-    return yield* userFaultIn(this.#space, this.#next(), isStore ? WRITE : READ)
+  *faultIn(isStore: boolean, ahead = 0): Sleep<OrErr<0>> {
+    if (this.resid <= ahead) return 0
+    return yield* userFaultIn(this.#space, this.#after(ahead), isStore ? WRITE : READ)
   }
 
   /** The address of the next byte; `resid` is not 0. */
@@ -53,6 +53,13 @@ export class UserUio implements Uio {
       this.#done = 0
     }
     return this.#vecs[this.#vec]!.base + this.#done
+  }
+  /** The address of a later byte; there are more than `ahead`. */
+  #after(ahead: number): number {
+    let i = this.#vec
+    let at = this.#done + ahead
+    for (; at >= this.#vecs[i]!.length; i++) at -= this.#vecs[i]!.length
+    return this.#vecs[i]!.base + at
   }
   #move(memOffset: number, bytes: number, access: number): number {
     const { u8 } = this.#space.vm.machine.memory
