@@ -106,6 +106,17 @@ int main(void) {
     }
     report("map, store, unmap", samples);
 
+    for (int s = 0; s < SAMPLES; s++) {
+        double start = now();
+        for (int i = 0; i < 2000; i++) {
+            volatile char *p = map(4);
+            touch(p, 4);
+            munmap((void *)p, 4 * PAGE);
+        }
+        samples[s] = (now() - start) / 2000;
+    }
+    report("map, touch four, unmap", samples);
+
     static const long sizes[] = {100, 1000, 10000, 50000};
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         char name[32];

@@ -1,4 +1,4 @@
-// The host's Linux as a yardstick: host.c, compiled where there is a C compiler.
+// The host's Linux as a yardstick: host.c and hostCalls.c, compiled where there is a C compiler.
 
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -13,17 +13,25 @@ const VARIABLE = 'PAGEWRIGHT_BENCH_HOST'
 export type HostTimes = Readonly<Record<string, number>> | string
 
 /** Compiles and runs host.c. */
-export function runHost(): HostTimes {
+export const runHost = (): HostTimes => runSource('host.c', [])
+/** Runs hostCalls.c: the calls, or the random faults, among so many other mappings. Empty where that is not possible. */
+export function runHostCalls(mappings: number, what = 'calls'): Readonly<Record<string, number>> {
+  const times = runSource('hostCalls.c', [String(mappings), what])
+  if (typeof times !== 'string') return times
+  console.error(`bench: ${times}`)
+  return {}
+}
+function runSource(name: string, args: readonly string[]): HostTimes {
   if (process.platform !== 'linux') return 'the host is not Linux'
   const folder = mkdtempSync(join(tmpdir(), 'pagewright-bench-'))
   try {
     const program = join(folder, 'host')
-    const source = fileURLToPath(new URL('host.c', import.meta.url))
+    const source = fileURLToPath(new URL(name, import.meta.url))
     const compiled = spawnSync('cc', ['-O2', '-o', program, source], { encoding: 'utf8' })
     if (compiled.error !== undefined) return 'no C compiler'
-    if (compiled.status !== 0) return 'host.c does not compile here'
-    const ran = spawnSync(program, { encoding: 'utf8' })
-    if (ran.status !== 0) return 'host.c does not run here'
+    if (compiled.status !== 0) return `${name} does not compile here`
+    const ran = spawnSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+    if (ran.status !== 0) return `${name} does not run here`
     const lines = ran.stdout.trim().split('\n')
     return Object.fromEntries(lines.map((line) => [line.split('\t')[0]!, Number(line.split('\t')[1])]))
   } finally {

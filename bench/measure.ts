@@ -30,8 +30,15 @@ export interface Size {
   readonly wanted?: number
   readonly note?: string
 }
+/** A call among more and more other mappings. */
+export interface CallRow {
+  readonly what: string
+  /** `hostNs` null: the host does not have the call, or is not there. */
+  readonly points: readonly { readonly size: number; readonly ns: number; readonly hostNs: number | null }[]
+}
 export interface Findings {
   readonly rows: readonly Row[]
+  readonly calls?: readonly CallRow[]
   readonly growths?: readonly Growth[]
   readonly sizes?: readonly Size[]
 }

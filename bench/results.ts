@@ -1,7 +1,7 @@
 // What was found, as text.
 
 import { cpus, loadavg, totalmem } from 'node:os'
-import type { Findings, Growth, Row, Size } from './measure.ts'
+import type { CallRow, Findings, Growth, Row, Size } from './measure.ts'
 
 type Cell = string
 /** A table with its columns aligned; all but the first right-aligned where `numbers` says so. */
@@ -46,6 +46,36 @@ const sizeCells = ({ what, bytes, wanted, note }: Size): Cell[] => [
   note ?? '',
 ]
 
+/** Calls among other mappings: what each takes here, on the host, the ratio, and how both grow from first to last. */
+function callLines(calls: readonly CallRow[]): string[] {
+  if (calls.length === 0) return []
+  const sizes = calls[0]!.points.map(({ size }) => size.toLocaleString('en'))
+  const grown = (values: readonly (number | null)[]): Cell => {
+    const [first, last] = [values[0]!, values.at(-1)!]
+    return first === null || last === null ? '' : digits(last / first)
+  }
+  const body = calls.map(({ what, points }) => [
+    what,
+    ...points.flatMap(({ ns, hostNs }) => [
+      duration(ns),
+      hostNs === null ? '' : duration(hostNs),
+      hostNs === null ? '' : digits(ns / hostNs),
+    ]),
+    grown(points.map(({ ns }) => ns)),
+    grown(points.map(({ hostNs }) => hostNs)),
+  ])
+  const head = ['call', ...sizes.flatMap((size) => [`at ${size}`, 'host', 'ratio']), 'grows', 'host']
+  return [
+    '## Calls',
+    '',
+    `Each call on an address space with ${sizes.join(', ')} other mappings, at random places among them, beside the host's kernel.`,
+    'Ratio: to the host. Grows: from the fewest mappings to the most.',
+    '',
+    ...table(head, body, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]),
+    '',
+  ]
+}
+
 /** The page that `npm run bench` writes. */
 export function resultsText(all: readonly Findings[], hostKernel: string): string {
   const rows = all.flatMap(({ rows }) => rows)
@@ -66,6 +96,7 @@ export function resultsText(all: readonly Findings[], hostKernel: string): strin
     '',
     ...speeds.map((line) => `- ${line}`),
     '',
+    ...callLines(all.flatMap(({ calls }) => calls ?? [])),
     '## Memory',
     '',
     ...table(['what', 'bytes', 'wanted', ''], all.flatMap(({ sizes }) => sizes ?? []).map(sizeCells), [1]),

@@ -16,6 +16,8 @@ const SUBJECTS = [
   'mapUnmap',
   'fork',
   'mapEntries',
+  'calls',
+  'faults',
   'reserve',
   'programs',
 ]
