@@ -47,18 +47,32 @@ fetch_musl() {
 }
 
 names=()
-sources=("$here"/*.c "$here"/bench/*.c "$here"/../test/oracle/linux/linux-oracle.c)
-for s in "${sources[@]}"; do names+=("$(basename "$s" .c)"); done
+declare -A single
+for s in "$here"/*.c "$here"/bench/*.c "$here"/../test/oracle/linux/linux-oracle.c; do
+  name=$(basename "$s" .c)
+  names+=("$name")
+  single[$name]=$s
+done
+names+=(probe)
+# Sets src to what makes a program: one file, or for NAME all files of the folder NAMEs.
+# Such a program lies where it leaves the lowest addresses free, which probes map.
+sources_of() {
+  src=("${single[$1]:-}")
+  place=()
+  [ -n "${src[0]}" ] || { src=("$here/$1s"/*.c); place=(-Wl,-Ttext-segment=0x400000); }
+}
 
 case $mode in
   --native)
-    for i in "${!sources[@]}"; do
-      "${CC:-cc}" "${flags[@]}" -I"$here" -o "$out/${names[i]}" "${sources[i]}" -lm
+    for name in "${names[@]}"; do
+      sources_of "$name"
+      "${CC:-cc}" "${flags[@]}" -I"$here" -o "$out/$name" "${src[@]}" -lm
     done
     ;;
   --glibc)
-    for i in "${!sources[@]}"; do
-      "${cross}gcc" "${flags[@]}" "${riscv[@]}" -static -s -I"$here" -o "$out/${names[i]}.elf" "${sources[i]}" -lm
+    for name in "${names[@]}"; do
+      sources_of "$name"
+      "${cross}gcc" "${flags[@]}" "${riscv[@]}" -static -s "${place[@]}" -I"$here" -o "$out/$name.elf" "${src[@]}" -lm
     done
     ;;
   --musl)
@@ -70,9 +84,10 @@ case $mode in
     inc=(-nostdinc -isystem "$m/include" -isystem "$gccinc" -idirafter "${KERNEL_HEADERS:-/usr/riscv64-linux-gnu/include}" -I"$here")
     libs=(-Wl,--start-group "$m/lib/libc.a" "$libgcc" -Wl,--end-group "$m/lib/crtn.o")
     link=(-nostdlib -s -Wl,--gc-sections -Wl,--build-id=none)
-    for i in "${!sources[@]}"; do
-      "${cross}gcc" "${flags[@]}" "${riscv[@]}" "${inc[@]}" -fno-pie -no-pie -static "${link[@]}" \
-        -o "$out/${names[i]}.elf" "$m/lib/crt1.o" "$m/lib/crti.o" "${sources[i]}" "${libs[@]}"
+    for name in "${names[@]}"; do
+      sources_of "$name"
+      "${cross}gcc" "${flags[@]}" "${riscv[@]}" "${inc[@]}" -fno-pie -no-pie -static "${link[@]}" "${place[@]}" \
+        -o "$out/$name.elf" "$m/lib/crt1.o" "$m/lib/crti.o" "${src[@]}" "${libs[@]}"
     done
     # The same hello as a static position-independent executable.
     "${cross}gcc" "${flags[@]}" "${riscv[@]}" "${inc[@]}" -fPIE -static-pie -Wl,--no-dynamic-linker -Wl,-z,text "${link[@]}" \
