@@ -1,0 +1,136 @@
+// This computer's own free, vmstat, pmap, ps and top, with our texts in the place of /proc: what they print must be what
+// the page tables and frames of the system say.
+
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest'
+import { createSystem, nameFromBytes, type System } from '../../src/index.ts'
+import type { Process } from '../../src/kernel/process/index.ts'
+import { missingTool, skipFor } from '../lacks.ts'
+import { copyProc, procText } from './procTexts.ts'
+import { readFree, readPmap, readSmaps, readVmstat, readVmstatSums, readWidePmap } from './tools.ts'
+import { mappingsOf, memoryOf, total } from './truth.ts'
+
+/**
+ * A private view of the file tree, and of process numbers: ps looks itself up, and finds our process 1. As root, or else
+ * as the root of a user namespace.
+ */
+const UNSHARE = ['--mount', '--pid', '--fork', ...(process.getuid?.() === 0 ? [] : ['--map-root-user'])]
+const folder = mkdtempSync(join(tmpdir(), 'pagewright-procps-'))
+
+/** Runs a tool with a directory in the place of /proc. */
+function under(proc: string, ...command: string[]) {
+  const script = 'mount --bind "$0" /proc && exec "$@"'
+  const env = { PATH: process.env['PATH'], LC_ALL: 'C', TERM: 'dumb', COLUMNS: '200' }
+  return spawnSync('unshare', [...UNSHARE, 'sh', '-c', script, proc, ...command], { encoding: 'utf8', env })
+}
+function lacking(): string | null {
+  const tool = missingTool('unshare', 'free', 'vmstat', 'pmap', 'ps', 'top')
+  if (tool !== null) return `${tool} (Debian: procps, util-linux)`
+  return under(folder, 'true').status === 0 ? null : 'the right to mount a directory over /proc'
+}
+
+/** The showcase in the middle of its run: the parent waits, four children have copied a page or two each. */
+function midRun(): { system: System; leader: Process } {
+  const system = createSystem({ memory: '64M', cpus: 2 })
+  const guest = system.spawn(readFileSync('programs/bin/showcase.elf'), { name: 'showcase', args: ['200'] })
+  while (system.rooms.kernel.processes.byPid.size < 5) system.step(50_000)
+  return { system, leader: guest.process }
+}
+
+describe("this computer's procps", () => {
+  const lacks = lacking()
+  const { system, leader } = midRun()
+  const proc = join(folder, 'proc')
+  const processes = [...system.rooms.kernel.processes.byPid.values()]
+  beforeAll(() => copyProc(system, proc, leader.pid))
+  afterAll(() => rmSync(folder, { recursive: true }))
+  const run = (context: TestContext, ...command: string[]): string => {
+    if (lacks !== null) skipFor(context, lacks)
+    const { status, stdout, stderr } = under(proc, ...command)
+    expect(stderr, command.join(' ')).toBe('')
+    expect(status, command.join(' ')).toBe(0)
+    return stdout
+  }
+
+  it('free: RAM, free and shared frames, the page cache', (context) => {
+    const row = readFree(run(context, 'free', '-w'))
+    const truth = memoryOf(system)
+    expect(row).toMatchObject({ ...truth, buffers: 0 })
+    expect(row['used']! + row['available']!).toBe(truth.total)
+    expect(row['available']).toBeGreaterThan(truth.free / 2)
+    expect(row['available']).toBeLessThanOrEqual(truth.free + truth.cache)
+    const bytes = readFree(run(context, 'free', '-b', '-w'))
+    expect(bytes['total']).toBe(truth.total * 1024)
+  })
+  it('vmstat: the same memory, and who is ready to run', (context) => {
+    const row = readVmstat(run(context, 'vmstat'))
+    const truth = memoryOf(system)
+    const ready = processes.filter(({ threads }) => threads.some(({ state }) => state !== 'sleeping'))
+    expect(row).toMatchObject({ r: ready.length, b: 0, swpd: 0, free: truth.free, buff: 0, cache: truth.cache })
+    const sums = readVmstatSums(run(context, 'vmstat', '-s'))
+    expect(sums).toMatchObject({
+      'total memory': truth.total,
+      'free memory': truth.free,
+      'buffer memory': 0,
+      'total swap': 0,
+      forks: system.rooms.kernel.processes.forks,
+      'boot time': system.rooms.kernel.files.bootSeconds,
+    })
+    expect(sums['active memory']! + sums['inactive memory']!).toBeLessThanOrEqual(truth.total - truth.free)
+  })
+  it('pmap -x: each mapping, its resident and its dirty pages', (context) => {
+    let resident = 0
+    for (const process of processes) {
+      const truth = mappingsOf(system, process)
+      const { rows, total: sums } = readPmap(run(context, 'pmap', '-x', String(process.pid)))
+      expect(rows.map(({ start, size, rss, dirty }) => ({ start, size, rss, dirty }))).toEqual(
+        truth.map(({ start, size, rss, dirty }) => ({ start, size, rss, dirty })),
+      )
+      expect(sums).toEqual({ size: total(truth, 'size'), rss: total(truth, 'rss'), dirty: total(truth, 'dirty') })
+      expect(rows.at(-1)).toMatchObject({ mode: 'rw---', mapping: '[ stack ]' })
+      expect(rows[0]).toMatchObject({ mode: 'r-x--', mapping: 'showcase' })
+      resident += sums.rss
+    }
+    // Pages shown twice are one frame: the children share with their parent.
+    const { anonymous, sharedMemory, fileCache } = system.report().frames
+    expect(resident).toBeGreaterThan(4 * (anonymous + sharedMemory + fileCache))
+  })
+  it('pmap -X and -XX: every column is what smaps says, and smaps what the page tables say', (context) => {
+    for (const process of processes) {
+      const truth = mappingsOf(system, process)
+      const smaps = readSmaps(nameFromBytes(procText(system, `/proc/${process.pid}/smaps`)))
+      for (const how of ['-X', '-XX']) {
+        const rows = readWidePmap(run(context, 'pmap', how, String(process.pid)))
+        expect(rows.length).toBe(smaps.length)
+        for (const [i, row] of rows.entries()) {
+          const told = smaps[i]!
+          // The last two columns are several words, or none.
+          const names = Object.keys(row).filter((name) => name !== 'VmFlags' && name !== 'Mapping')
+          expect(names.map((name) => [name, row[name]])).toEqual(names.map((name) => [name, told[name]]))
+          expect(truth[i]).toMatchObject({
+            start: parseInt(row['Address']!, 16),
+            size: Number(row['Size']),
+            rss: Number(row['Rss']),
+            pss: Number(row['Pss']),
+            anonymous: Number(row['Anonymous']),
+          })
+        }
+      }
+    }
+  })
+  it('ps and top: sizes of processes, parents, states', (context) => {
+    const rows = run(context, 'ps', '--sort', 'pid', '-eo', 'pid=,ppid=,vsz=,rss=,nlwp=,comm=').trim().split('\n')
+    const truth = processes.map((process) => {
+      const maps = mappingsOf(system, process)
+      return `${process.pid} ${process.ppid} ${total(maps, 'size')} ${total(maps, 'rss')} 1 showcase`
+    })
+    expect(rows.map((row) => row.trim().replace(/ +/g, ' '))).toEqual(truth)
+    const top = run(context, 'top', '-b', '-n', '1', '-E', 'k')
+    const { total: all, free } = memoryOf(system)
+    expect(top).toMatch(new RegExp(`^KiB Mem : +${all}(?:\\.0)? total, +${free}(?:\\.0)? free`, 'm'))
+    expect(top).toMatch(/^Tasks: +5 total, +4 running, +1 sleeping, +0 stopped, +0 zombie/m)
+  })
+})
