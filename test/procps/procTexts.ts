@@ -2,7 +2,7 @@
 
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { isErr, type Sleep } from '../../src/base/index.ts'
+import { isErr, runToEnd, type Sleep } from '../../src/base/index.ts'
 import { lookupPath, openAt, O_RDONLY, readBytes, ROOT } from '../../src/kernel/file/index.ts'
 import type { System } from '../../src/index.ts'
 
@@ -10,7 +10,7 @@ import type { System } from '../../src/index.ts'
 const LEFT_OUT = /\/(?:mem|pagemap|kpage\w+|clear_refs|fd|fdinfo|map_files|task|sys)$/
 const MOST_BYTES = 1 << 20
 
-/** The text of a file, as a program that reads it from the start gets it. */
+/** The text of a file, as a program that reads it from the start gets it. Nothing runs meanwhile. */
 export function procText(system: System, path: string): Uint8Array {
   const { files } = system.rooms.kernel
   const context = { root: files.root, cwd: files.root, who: ROOT }
@@ -22,7 +22,7 @@ export function procText(system: System, path: string): Uint8Array {
     if (!(bytes instanceof Uint8Array)) throw new Error(`${path}: ${bytes}`)
     return bytes
   }
-  return system.runKernel(read())
+  return runToEnd(system.rooms.machine.clock, read())
 }
 
 /** Writes the texts of /proc below a directory; `self` is the process that is told. */
