@@ -1,7 +1,7 @@
 // From a checked configuration to a kernel that can run programs: every room is made, bottom to top, and the upcalls
 // are bound. Nothing here decides anything but the order.
 
-import { ENOENT, GiB, isErr, kassert, MiB, PAGE_SIZE, WaitQueue, type OrErr } from '../base/index.ts'
+import { ENOENT, ENOMEM, GiB, isErr, kassert, MiB, PAGE_SIZE, WaitQueue, type OrErr } from '../base/index.ts'
 import { bindFault } from '../kernel/fault/index.ts'
 import {
   Files,
@@ -17,7 +17,7 @@ import {
   type Vnode,
   type WalkContext,
 } from '../kernel/file/index.ts'
-import { linux, Vm } from '../kernel/map/index.ts'
+import { linux, mayCommit, mayPromise, Vm } from '../kernel/map/index.ts'
 import { Migrator } from '../kernel/migrate/index.ts'
 import { bootPhys } from '../kernel/phys/index.ts'
 import { Pmaps } from '../kernel/pmap/index.ts'
@@ -98,7 +98,11 @@ export function boot(config: CheckedConfig): Booted {
     files,
     segments: new Segments(
       files,
-      machine.memory.ramBytes,
+      (bytes, noReserve) => {
+        const space = (machine.current.thread as Thread | null)?.space ?? null
+        if (!vm.commit.promisesWhole(noReserve)) return false
+        return (space === null ? mayPromise(vm, bytes) : mayCommit(space, bytes)) ? true : ENOMEM
+      },
       () => (machine.current.thread as Thread | null)?.process.pid ?? 0,
     ),
     personality: linux,

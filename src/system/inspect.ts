@@ -47,7 +47,6 @@ export interface ProcessCounters {
 
 export function countersOf(process: Process, space: VmSpace | null = process.space): ProcessCounters {
   const { usage } = process
-  space?.notePeak()
   return {
     instructions: usage.instructions,
     minorFaults: usage.minorFaults,

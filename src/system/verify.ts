@@ -5,11 +5,12 @@ import { verifyPageCache } from '../kernel/pagecache/index.ts'
 import type { Kernel } from '../kernel/process/index.ts'
 import { verify as verifyPhys } from '../kernel/phys/index.ts'
 import { verify as verifyPmaps } from '../kernel/pmap/index.ts'
+import { verifyProc } from '../kernel/proc/index.ts'
 import type { Booted } from './boot.ts'
 
 /**
  * Recomputes the invariants of every room: frames, page tables and TLBs, address spaces and the anons behind them,
- * files, the scheduler's lists. Slow: for tests and after a program has ended.
+ * files, the scheduler's lists; and that /proc shows what is. Slow: for tests and after a program has ended.
  */
 export function verifySystem({ kernel, scheduler }: Booted): void {
   verifyPhys(kernel.phys)
@@ -26,6 +27,7 @@ export function verifySystem({ kernel, scheduler }: Booted): void {
   verifyProcesses(kernel)
   verifyPageCache(kernel.files.cache)
   scheduler.verify()
+  verifyProc(kernel)
 }
 
 /** Parents and children, threads and their process agree. */

@@ -118,7 +118,11 @@ describe('/proc', () => {
     const lines = text('/proc/meminfo').split('\n').slice(0, -1)
     for (const line of lines.filter((one) => one.endsWith(' kB'))) expect(line.length, line).toBeGreaterThanOrEqual(27)
     const { frames } = system.report()
-    expect(field('/proc/meminfo', 'MemFree')).toBe(frames.free * 4)
+    const perCpu = [...text('/proc/zoneinfo').matchAll(/^ +count: +(\d+)$/gm)].reduce(
+      (sum, [, n]) => sum + Number(n),
+      0,
+    )
+    expect(field('/proc/meminfo', 'MemFree') + perCpu * 4).toBe(frames.free * 4)
     expect(field('/proc/meminfo', 'AnonPages')).toBe(frames.anonymous * 4)
     expect(field('/proc/meminfo', 'PageTables')).toBe(frames.pageTables * 4)
     expect(lines[0]).toMatch(/^MemTotal: {10}\d{5} kB$/)

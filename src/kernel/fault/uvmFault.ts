@@ -96,16 +96,12 @@ const FAULT_AGAIN = 4
  * @manual uvm_fault, uvm(9), NetBSD
  */
 export function uvmFaultTry(space: VmSpace, va: number, access: number): 0 | Err | WouldSleep {
-  const result = faultTry(space.map, truncPage(va), access, 0)
-  if (result === 0) space.notePeak()
-  return result
+  return faultTry(space.map, truncPage(va), access, 0)
 }
 
 /** The same, waiting for locks, I/O and memory. */
 export function* uvmFault(space: VmSpace, va: number, access: number): Sleep<0 | Err> {
-  const result = yield* faultMap(space.map, va, access, 0)
-  if (result === 0) space.notePeak()
-  return result
+  return yield* faultMap(space.map, va, access, 0)
 }
 
 /** A fault in any map, kernel maps included; `how` is FAULT_… */

@@ -1,6 +1,6 @@
 // Files that are only memory: memfd_create, shared anonymous mappings, and the seals that protect what is shared.
 
-import { EBUSY, EINVAL, EPERM, isErr, kassert, type OrErr } from '../../base/index.ts'
+import { EBUSY, EINVAL, EPERM, isErr, kassert, type OrErr, PAGE_SIZE } from '../../base/index.ts'
 import type { MemoryObject } from '../object/index.ts'
 import {
   F_SEAL_EXEC,
@@ -46,11 +46,14 @@ export function createMemfd(files: Files, name: string, flags: number, init: Omi
  * Memory for a shared anonymous mapping, zeros at first. The caller gets one reference, for the map entry: it is given
  * up with `object.pager.detach(object)`, and the last one frees the pages.
  *
- * @param sizeBytes  size of the object
+ * @param sizeBytes   size of the object
+ * @param isPromised  all of it counts as committed from now on, not page by page as they come
  */
-export function createShmemObject(files: Files, sizeBytes: number): MemoryObject {
+export function createShmemObject(files: Files, sizeBytes: number, isPromised = false): MemoryObject {
   const init: VnodeInit = { kind: 'file', permissions: 0o777, uid: 0, gid: 0, time: files.now() }
-  const object = namelessFile(files, init, '/dev/zero').object!
+  const vnode = namelessFile(files, init, '/dev/zero')
+  if (isPromised) vnode.promisedPages = sizeBytes / PAGE_SIZE
+  const object = vnode.object!
   object.sizeBytes = sizeBytes
   object.pager.reference(object)
   return object

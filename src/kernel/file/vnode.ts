@@ -65,6 +65,8 @@ export class Vnode {
   mountedHere: FileSystem | null
   /** F_SEAL_* of a memory file. */
   seals: number
+  /** Of memory that was promised whole when it was made: its pages. 0: pages count as they come. */
+  promisedPages: number
   /** How often writing to the store has failed, and how it failed last; each open file reports it once. */
   writeErrors: number
   writeError: Err | 0
@@ -90,6 +92,7 @@ export class Vnode {
     this.name = ''
     this.mountedHere = null
     this.seals = 0
+    this.promisedPages = 0
     this.writeErrors = 0
     this.writeError = 0
     this.lock = new InodeLock(`inode ${id}`)

@@ -1,4 +1,5 @@
 import { MiB, PAGE_SIZE } from '../../base/index.ts'
+import type { Vm } from './vm.ts'
 import type { VmSpace } from './vmSpace.ts'
 
 /** vm.overcommit_…: how much memory may be promised (Linux specification 1.4). */
@@ -10,6 +11,11 @@ export class CommitPolicy {
   kbytes = 0
   /** Pages promised to all; bound at boot. Asked in mode 2 only. */
   committed: () => number = () => 0
+
+  /** Is shared memory promised whole when it is made? In mode 2 nobody may ask for less. */
+  promisesWhole(noReserve: boolean): boolean {
+    return !noReserve || this.mode === OVERCOMMIT_NEVER
+  }
 }
 export const OVERCOMMIT_ALWAYS = 1
 export const OVERCOMMIT_NEVER = 2
@@ -18,19 +24,21 @@ export const OVERCOMMIT_NEVER = 2
 const RESERVE_MOST = 128 * MiB
 
 /** CommitLimit of /proc/meminfo, bytes. */
-export function commitLimit({ vm }: VmSpace): number {
-  const { commit, phys, anons } = vm
+export function commitLimit({ commit, phys, anons }: Vm): number {
   const ram =
     commit.kbytes > 0 ? commit.kbytes * 1024 : Math.floor((phys.totalramPages * commit.ratio) / 100) * PAGE_SIZE
   return ram + (anons.swap?.swpages ?? 0) * PAGE_SIZE
 }
 
-/** May so many more bytes be promised? @manual proc_sys_vm(5), overcommit_memory */
+/** May so many more bytes be promised to this address space? @manual proc_sys_vm(5), overcommit_memory */
 export function mayCommit(space: VmSpace, length: number): boolean {
-  const { commit, machine, anons } = space.vm
+  return mayPromise(space.vm, length, Math.min(space.map.size / 32, RESERVE_MOST))
+}
+/** The same where no address space asks; `reserve` bytes are to be left in mode 2. */
+export function mayPromise(vm: Vm, length: number, reserve = 0): boolean {
+  const { commit, machine, anons } = vm
   if (commit.mode === OVERCOMMIT_ALWAYS) return true
   if (commit.mode !== OVERCOMMIT_NEVER)
     return length <= machine.memory.ramBytes + (anons.swap?.swpages ?? 0) * PAGE_SIZE
-  const allowed = commitLimit(space) - Math.min(space.map.size / 32, RESERVE_MOST)
-  return commit.committed() * PAGE_SIZE + length < allowed
+  return commit.committed() * PAGE_SIZE + length < commitLimit(vm) - reserve
 }

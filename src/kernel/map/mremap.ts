@@ -53,9 +53,16 @@ export function* mremapRegion(
   target: number,
 ): Sleep<number | Err> {
   const r: Request = { space, old, oldLength: roundPage(oldBytes), newLength: roundPage(newBytes), flags, target }
-  const result = yield* locked(space.map, () => mremapLocked(r))
+  const { map } = space
+  const result = yield* locked(map, () => {
+    // While it moves a mapping is there twice: that is no peak.
+    const peak = Math.max(map.peakSize, map.size)
+    const done = mremapLocked(r)
+    map.peakSize = peak
+    return done
+  })
   if (isErr(result) || r.newLength <= r.oldLength) return result
-  const entry = space.map.lookup(result + r.oldLength)
+  const entry = map.lookup(result + r.oldLength)
   if (entry !== null && (entry.vmFlags & (VM_LOCKED | VM_LOCKONFAULT)) === VM_LOCKED)
     yield* space.vm.populate(space, result + r.oldLength, result + r.newLength, 0, true)
   return result

@@ -29,6 +29,8 @@ export class VmMap {
   tree: EntryTree
   /** Bytes mapped. */
   size = 0
+  /** The largest that size was when something was unmapped; it may be larger now. */
+  peakSize = 0
   min: number
   max: number
   /** The address space the map belongs to; null for a kernel map. */
@@ -237,6 +239,7 @@ export class VmMap {
   /** Unlinks an entry whose translations are already gone; its references are dropped later by `detach`. */
   unlink(entry: VmMapEntry): void {
     this.tree.remove(entry)
+    if (this.size > this.peakSize) this.peakSize = this.size
     this.size -= entry.end - entry.start
   }
   /** Drops what an unlinked entry names. All translations of the range are gone and flushed. */

@@ -68,7 +68,6 @@ export class VmSpace {
   maxMapCount: number
   /** prctl(PR_SET_THP_DISABLE): 1, or 3 for where madvise does not ask for large pages; 0 for not. */
   largePagesOff = 0
-  peakResidentPages = 0
 
   constructor(vm: Vm, map: VmMap) {
     this.vm = vm
@@ -83,9 +82,14 @@ export class VmSpace {
   get residentPages(): number {
     return this.map.pmap.residentCount
   }
-  notePeak(): void {
-    const now = this.map.pmap.residentCount
-    if (now > this.peakResidentPages) this.peakResidentPages = now
+  /** The most pages that were resident at once. */
+  get peakResidentPages(): number {
+    const { peakResident, residentCount } = this.map.pmap
+    return Math.max(peakResident, residentCount)
+  }
+  /** From now on the peak is what is resident now. */
+  forgetPeak(): void {
+    this.map.pmap.peakResident = 0
   }
 }
 
@@ -171,7 +175,6 @@ export function uvmspaceFree(space: VmSpace): void {
   kassert(space.refs > 0, 'a vmspace is not freed twice')
   if (--space.refs > 0) return
   const { map } = space
-  space.notePeak()
   map.isDying = true
   pmapRemoveAll(map.pmap)
   map.removeRange(map.min, map.max)

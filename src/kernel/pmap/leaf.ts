@@ -34,6 +34,7 @@ export function unlinkFrame(pmap: Pmap, f: number, vpn: number, leafFlags: numbe
   const holder = holderOf(frames, f)
   if (frames.refcount[holder] > 1) frames.refcount[holder]--
   else room.here.mailbox.frames.push(frames.pfnAt(f))
+  if (pmap.residentCount > pmap.peakResident) pmap.peakResident = pmap.residentCount
   pmap.residentCount--
 }
 

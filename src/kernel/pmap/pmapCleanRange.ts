@@ -10,7 +10,7 @@ import type { Pmap } from './pmaps.ts'
  * The mappings in [sva, eva) count as neither used nor written from now on, in this pmap alone: what others have stored
  * stays noticed, and so do the saved attributes (pmapClearModify forgets all of these).
  *
- * @param mayClean  asked for each page that has been used or written
+ * @param mayClean  asked for each mapped page
  * @locks  the owners' locks of the pages; the invalidations wait for pmapUpdate
  */
 export function pmapCleanRange(pmap: Pmap, sva: number, eva: number, mayClean: (pfn: number) => boolean): void {
@@ -23,10 +23,10 @@ export function pmapCleanRange(pmap: Pmap, sva: number, eva: number, mayClean: (
     const { runStart, runEnd } = room
     next = runEnd
     for (let va = runStart; va < runEnd; va += PAGE_SIZE, word += 2) {
-      const flags = format.flagsOf(words[word], words[word + 1], 0)
-      if ((flags & (F_ACCESSED | F_DIRTY)) === 0) continue
+      if (!format.isMapped(words[word])) continue
       const pfn = format.pfnOf(words[word], words[word + 1])
-      if (!mayClean(pfn)) continue
+      const flags = format.flagsOf(words[word], words[word + 1], 0)
+      if (!mayClean(pfn) || (flags & (F_ACCESSED | F_DIRTY)) === 0) continue
       writeLeaf(room, word, pfn, flags & ~(F_ACCESSED | F_DIRTY))
       queueInvalidation(pmap, va)
     }

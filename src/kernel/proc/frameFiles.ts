@@ -3,6 +3,9 @@
 import { EINVAL, type OrErr } from '../../base/index.ts'
 import type { BytesNode } from '../file/index.ts'
 import {
+  BUDDY_MAPCOUNT,
+  type Frames,
+  MAX_ORDER,
   PG_active,
   PG_anon,
   PG_dirty,
@@ -10,9 +13,7 @@ import {
   PG_head,
   PG_hwpoison,
   PG_locked,
-  PG_lru,
   PG_pagetable,
-  PG_queued,
   PG_reclaim,
   PG_referenced,
   PG_reserved,
@@ -26,6 +27,7 @@ import {
 } from '../phys/index.ts'
 import type { Kernel } from '../process/index.ts'
 import { MemoryIo } from './memoryIo.ts'
+import { keptObjects, mlockedFrames } from './zoneCounters.ts'
 
 const WORD = 8
 /** Words made in one call. */
@@ -38,7 +40,6 @@ const FLAGS: readonly (readonly [flag: number, bit: number])[] = [
   [PG_referenced, 2],
   [PG_uptodate, 3],
   [PG_dirty, 4],
-  [PG_lru | PG_queued, 5],
   [PG_active, 6],
   [PG_slab, 7],
   [PG_writeback, 8],
@@ -53,41 +54,76 @@ const FLAGS: readonly (readonly [flag: number, bit: number])[] = [
   [PG_pagetable, 26],
   [PG_reserved, 32],
 ]
-const KPF_BUDDY = 10n
-const KPF_MMAP = 11n
-const KPF_NOPAGE = 20n
-const KPF_ZERO_PAGE = 24n
+const KPF_LRU = 2 ** 5
+const KPF_BUDDY = 2 ** 10
+const KPF_MMAP = 2 ** 11
+const KPF_UNEVICTABLE = 2 ** 18
+const KPF_NOPAGE = 2 ** 20
+const KPF_ZERO_PAGE = 2 ** 24
+const KPF_MLOCKED = 2 ** 33
 
-/** Flags of a frame as /proc/kpageflags has them; of a pfn without one, NOPAGE. @manual proc_kpageflags(5) */
-export function frameFlags({ phys, vm }: Kernel, pfn: number): bigint {
-  const f = phys.frames.indexOf(pfn)
-  if (f < 0) return 1n << KPF_NOPAGE
-  const flags = phys.frames.flags[f]!
-  const mapcount = phys.frames.mapcount[f]!
-  let word = 0n
-  for (const [flag, bit] of FLAGS) if ((flags & flag) !== 0) word |= 1n << BigInt(bit)
-  if (mapcount >= 0) word |= 1n << KPF_MMAP
-  // The head of a free block says so in its map count.
-  if (mapcount < -1) word |= 1n << KPF_BUDDY
-  if (pfn === vm.zeroPfn) word |= 1n << KPF_ZERO_PAGE
-  return word
+/** The word of a frame, by its number. */
+export type FrameWord = (pfn: number) => number
+
+/** Flags of frames as /proc/kpageflags has them; of a pfn without one, NOPAGE. @manual proc_kpageflags(5) */
+export function frameFlags(kernel: Kernel): FrameWord {
+  const { phys, vm } = kernel
+  const { frames } = phys
+  const mlocked = mlockedFrames(kernel)
+  const kept = keptObjects(kernel)
+  return (pfn) => {
+    const f = frames.indexOf(pfn)
+    if (f < 0) return KPF_NOPAGE
+    const flags = frames.flags[f]!
+    if (flags === 0 && frames.refcount[f] === 0) return isInFreeBlock(frames, f) ? KPF_BUDDY : 0
+    let word = 0
+    for (const [flag, bit] of FLAGS) if ((flags & flag) !== 0) word += 2 ** bit
+    // Pages of programs are on a list, if only on that of their flags.
+    if (frames.owner[f] !== 0 && frames.refcount[f]! > 0 && (flags & (PG_slab | PG_pagetable)) === 0) word += KPF_LRU
+    if (frames.mapcount[f]! >= 0) word += KPF_MMAP
+    if (pfn === vm.zeroPfn) word += KPF_ZERO_PAGE
+    if (mlocked.has(f)) word += KPF_MLOCKED
+    const isKept = mlocked.has(f) || ((flags & PG_anon) === 0 && kept.has(frames.owner[f]!))
+    if (isKept && (flags & PG_unevictable) === 0) word += KPF_UNEVICTABLE
+    return word
+  }
 }
-/** How often a frame is mapped. @manual proc_kpagecount(5) */
-export function frameMappings({ phys }: Kernel, pfn: number): bigint {
-  const f = phys.frames.indexOf(pfn)
-  return f < 0 ? 0n : BigInt(Math.max(0, phys.frames.mapcount[f]! + 1))
+/** Only the head of a free block says so, in its map count. */
+function isInFreeBlock(frames: Frames, f: number): boolean {
+  for (let order = MAX_ORDER - 1; order >= 0; order--) {
+    const head = f & -(1 << order)
+    if (frames.mapcount[head] === BUDDY_MAPCOUNT && frames.private[head]! >= order) return true
+  }
+  return false
+}
+/** How often frames are mapped. @manual proc_kpagecount(5) */
+export function frameMappings({ phys: { frames } }: Kernel): FrameWord {
+  return (pfn) => {
+    const f = frames.indexOf(pfn)
+    return f < 0 ? 0 : Math.max(0, frames.mapcount[f]! + 1)
+  }
 }
 
 /** A file of one word for each frame. */
-export function frameFile(kernel: Kernel, word: (kernel: Kernel, pfn: number) => bigint): BytesNode {
+export function frameFile(kernel: Kernel, wordOf: (kernel: Kernel) => FrameWord): BytesNode {
   const read = (offset: number, length: number): OrErr<Uint8Array> => {
     if (offset % WORD !== 0 || length % WORD !== 0) return EINVAL
     const end = kernel.phys.populatedZones.reduce((most, zone) => Math.max(most, zone.startPfn + zone.spanned), 0)
     const first = offset / WORD
     const count = Math.min(length / WORD, MOST_WORDS, end - first)
-    const words = new BigUint64Array(Math.max(0, count))
-    for (let i = 0; i < words.length; i++) words[i] = word(kernel, first + i)
-    return new Uint8Array(words.buffer)
+    return frameWords(wordOf(kernel), first, Math.max(0, count))
   }
   return { kind: 'bytes', permissions: 0o400, open: () => new MemoryIo({ read, write: () => EINVAL }) }
+}
+/** The bytes of such a file: little-endian words of 64 bits. */
+export function frameWords(word: FrameWord, first: number, count: number): Uint8Array {
+  const bytes = new Uint8Array(count * WORD)
+  const view = new DataView(bytes.buffer)
+  for (let i = 0; i < count; i++) {
+    const value = word(first + i)
+    if (value === 0) continue
+    view.setUint32(i * WORD, value >>> 0, true)
+    if (value >= 2 ** 32) view.setUint32(i * WORD + 4, value / 2 ** 32, true)
+  }
+  return bytes
 }

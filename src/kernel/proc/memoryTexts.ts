@@ -21,3 +21,9 @@ export function vmallocinfoText({ vm }: Kernel): string {
     })
     .join('')
 }
+/** VmallocUsed: pages of the kernel map's entries. */
+export function vmallocPages({ vm }: Kernel): number {
+  let pages = 0
+  for (const { pageCount } of vm.kernelMap?.entries() ?? []) pages += pageCount
+  return pages
+}

@@ -1,31 +1,51 @@
 // Files of /proc/PID that are written to, and the ones that lead to what is mapped.
 
-import { EACCES, EINVAL, ENOENT, ESRCH, type OrErr, type Pfn } from '../../base/index.ts'
-import { type DirNode, nameFromBytes, OpenFile, type TextNode } from '../file/index.ts'
-import { pmapClearReference, pmapForEach, pmapUpdate } from '../pmap/index.ts'
-import { PG_anon } from '../phys/index.ts'
+import { EACCES, EINVAL, ENOENT, ERANGE, ESRCH, type OrErr } from '../../base/index.ts'
+import { type DirNode, OpenFile, type TextNode } from '../file/index.ts'
+import { PG_anon, PG_referenced } from '../phys/index.ts'
+import { pmapClearAccessed, pmapUpdate } from '../pmap/index.ts'
 import type { Process } from '../process/index.ts'
-
-/** The integer that was written, with blanks around it, or EINVAL. */
-export function integerOf(bytes: Uint8Array): OrErr<number> {
-  const text = nameFromBytes(bytes).trim()
-  return /^[-+]?\d{1,15}$/.test(text) ? Number(text) : EINVAL
-}
+import { numberOf } from './numbers.ts'
 
 const OOM_MOST = 1000
-/** /proc/PID/oom_score_adj: raised by whoever owns the process, lowered again by nobody. */
+/** The scale of oom_adj, which is older; its largest number, 15, stands for OOM_MOST all the same. */
+const OOM_OLD_SCALE = 17
+const OOM_OLD_MOST = 15
+
+/** May be raised, and lowered as far as to 0: below takes CAP_SYS_RESOURCE, which nobody has here. */
+function setOomScoreAdj(process: Process, value: number): OrErr<0> {
+  if (value < 0) return EACCES
+  process.oomScoreAdj = value
+  return 0
+}
+/** /proc/PID/oom_score_adj. @manual proc_pid_oom_score_adj(5) */
 export function oomScoreAdj(process: Process): TextNode {
   return {
     kind: 'text',
     permissions: 0o644,
     read: () => `${process.oomScoreAdj}\n`,
     write(bytes) {
-      const text = nameFromBytes(bytes).trim()
-      const value = Number(text)
-      if (!/^[-+]?\d{1,10}$/.test(text) || Math.abs(value) > OOM_MOST) return EINVAL
-      if (value < process.oomScoreAdj) return EACCES
-      process.oomScoreAdj = value
-      return 0
+      const value = numberOf(bytes, true)
+      if (value === Infinity) return ERANGE
+      return Math.abs(value) <= OOM_MOST ? setOomScoreAdj(process, value) : EINVAL
+    },
+  }
+}
+/** /proc/PID/oom_adj: the same number on another scale, -17 … 15. @manual proc_pid_oom_adj(5) */
+export function oomAdj(process: Process): TextNode {
+  return {
+    kind: 'text',
+    permissions: 0o644,
+    read() {
+      const { oomScoreAdj: now } = process
+      const scaled = Math.trunc((now * OOM_OLD_SCALE) / OOM_MOST)
+      return `${now === OOM_MOST ? OOM_OLD_MOST : Math.min(scaled, OOM_OLD_MOST)}\n`
+    },
+    write(bytes) {
+      const value = numberOf(bytes, true)
+      if (value === Infinity) return ERANGE
+      if (!(value <= OOM_OLD_MOST && value >= -OOM_OLD_SCALE)) return EINVAL
+      return setOomScoreAdj(process, value === OOM_OLD_MOST ? OOM_MOST : Math.trunc((value * OOM_MOST) / OOM_OLD_SCALE))
     },
   }
 }
@@ -45,8 +65,7 @@ const CLEAR_FILE = 3
 const CLEAR_SOFT_DIRTY = 4
 const CLEAR_PEAK = 5
 /**
- * /proc/PID/clear_refs: its pages count as not referenced from now on; or its peak begins anew. A page that others map too
- * loses their accessed bits as well.
+ * /proc/PID/clear_refs: its pages count as not referenced from now on; or the peak of what was resident begins anew.
  *
  * @manual proc_pid_clear_refs(5)
  */
@@ -56,19 +75,21 @@ export function clearRefs(process: Process): TextNode {
     permissions: 0o200,
     read: () => EINVAL,
     write(bytes) {
-      const what = integerOf(bytes)
-      if (what < CLEAR_ALL || what > CLEAR_PEAK) return EINVAL
+      const what = numberOf(bytes, false)
+      if (what === Infinity) return ERANGE
+      if (!(what >= CLEAR_ALL && what <= CLEAR_PEAK)) return EINVAL
       const { space } = process
       if (space === null) return ESRCH
-      if (what === CLEAR_PEAK) space.peakResidentPages = space.residentPages
+      if (what === CLEAR_PEAK) space.forgetPeak()
       if (what === CLEAR_PEAK || what === CLEAR_SOFT_DIRTY) return 0
-      const { phys, pmaps } = space.vm
-      pmapForEach(space.pmap, 0, space.map.max, (_va, pfn) => {
-        const f = phys.frames.indexOf(pfn as Pfn)
-        if (f < 0) return
-        const isAnon = (phys.frames.flags[f]! & PG_anon) !== 0
-        if (what === (isAnon ? CLEAR_FILE : CLEAR_ANON)) return
-        pmapClearReference(pmaps, pfn as Pfn)
+      const { frames } = space.vm.phys
+      pmapClearAccessed(space.pmap, 0, space.map.max, (pfn) => {
+        const f = frames.indexOf(pfn)
+        if (f < 0) return false
+        const isAnon = (frames.flags[f]! & PG_anon) !== 0
+        if (what === (isAnon ? CLEAR_FILE : CLEAR_ANON)) return false
+        frames.flags[f] = frames.flags[f]! & ~PG_referenced
+        return true
       })
       pmapUpdate(space.pmap)
       return 0

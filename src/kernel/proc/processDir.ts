@@ -18,7 +18,7 @@ import { copyInTry, type Kernel, type Process, type Thread } from '../process/in
 import { mapsText } from './maps.ts'
 import { MemoryIo } from './memoryIo.ts'
 import { pagemapBytes } from './pagemap.ts'
-import { clearRefs, mapFiles, oomScore, oomScoreAdj } from './processControls.ts'
+import { clearRefs, mapFiles, oomAdj, oomScore, oomScoreAdj } from './processControls.ts'
 import { limitsText, numaMapsText, statmText, statText, statusText, syscallText } from './processTexts.ts'
 import { smapsRollupText, smapsText } from './smaps.ts'
 
@@ -84,7 +84,7 @@ function common(kernel: Kernel, process: Process, thread: Thread | null): Record
       () => '/proc/mounts',
     ),
     numa_maps: textFile(() => numaMapsText(process)),
-    oom_adj: textFile(() => '0\n'),
+    oom_adj: oomAdj(process),
     oom_score: textFile(() => oomScore(process)),
     oom_score_adj: oomScoreAdj(process),
     pagemap: pagemapFile(kernel, process),

@@ -1,10 +1,13 @@
 // The texts of /proc/PID that are about one process as a whole.
 
 import { PAGE_SIZE } from '../../base/index.ts'
-import { type MemoryPolicy, VM_GROWSDOWN } from '../map/index.ts'
+import type { MemoryPolicy, VmMapEntry, VmSpace } from '../map/index.ts'
+import { PG_active, PG_reserved, PG_unevictable, PG_writeback } from '../phys/index.ts'
+import { pmapForEach } from '../pmap/index.ts'
 import {
   A0,
   ALL_CAPABILITIES,
+  entryName,
   type Kernel,
   type Process,
   RLIMIT_COUNT,
@@ -69,15 +72,14 @@ export function statusText(kernel: Kernel, process: Process): string {
   if (space !== null) {
     const sizes = virtualSizes(space)
     const here = countResident(space, 0, space.map.max)
-    space.notePeak()
-    const rss = here.rss
     text +=
-      kb('VmPeak', sizes.total * 4) +
+      kb('VmPeak', (Math.max(space.map.peakSize, space.map.size) / PAGE_SIZE) * 4) +
       kb('VmSize', sizes.total * 4) +
       kb('VmLck', sizes.locked * 4) +
+      // Always 0: no device has pages pinned.
       kb('VmPin', 0) +
-      kb('VmHWM', Math.max(space.peakResidentPages, rss) * 4) +
-      kb('VmRSS', rss * 4) +
+      kb('VmHWM', space.peakResidentPages * 4) +
+      kb('VmRSS', here.rss * 4) +
       kb('RssAnon', here.anon * 4) +
       kb('RssFile', here.file * 4) +
       kb('RssShmem', here.shmem * 4) +
@@ -85,10 +87,11 @@ export function statusText(kernel: Kernel, process: Process): string {
       kb('VmStk', sizes.stack * 4) +
       kb('VmExe', sizes.text * 4) +
       kb('VmLib', Math.max(0, sizes.exec - sizes.text) * 4) +
-      kb('VmPTE', space.pmap.tablePages * 4) +
+      // The root is not counted.
+      kb('VmPTE', (space.pmap.tablePages - 1) * 4) +
       kb('VmSwap', 0) +
       kb('HugetlbPages', 0) +
-      'CoreDumping:\t0\nTHP_enabled:\t0\nuntag_mask:\t0xffffffffffffffff\n'
+      `CoreDumping:\t0\nTHP_enabled:\t${Number(space.largePagesOff !== 1)}\nuntag_mask:\t0xffffffffffffffff\n`
   }
   const cpus = kernel.machine.cpus.length
   return (
@@ -250,25 +253,47 @@ function bitList(mask: number): string {
   return runs.join(',')
 }
 
-/** /proc/PID/numa_maps without the counts per node of huge pages. @manual numa(7) */
+/** /proc/PID/numa_maps. @manual numa(7) */
 export function numaMapsText(process: Process): string {
   const { space } = process
   if (space === null) return ''
   let text = ''
   for (const entry of space.map.entries()) {
-    const here = countResident(space, entry.start, entry.end)
     text += `${entry.start.toString(16)} ${policyText(entry.policy ?? process.leader?.policy ?? null)}`
-    if (entry.file !== null) text += ` file=${entry.file.path}`
-    else if ((entry.vmFlags & VM_GROWSDOWN) !== 0) text += ' stack'
-    else if (entry.start < space.brk && entry.end > space.startBrk) text += ' heap'
-    if (here.rss > 0) {
-      if (here.anon > 0) text += ` anon=${here.anon}`
-      const dirty = here.privateDirty + here.sharedDirty
-      if (dirty > 0) text += ` dirty=${dirty}`
-      if (here.rss !== here.anon) text += ` mapped=${here.rss}`
-      text += ` N0=${here.rss} kernelpagesize_kB=4`
-    }
-    text += '\n'
+    const name = entryName(space, entry)
+    if (entry.file !== null) text += ` file=${name}`
+    else if (name === '[heap]' || name === '[stack]') text += ` ${name.slice(1, -1)}`
+    text += `${nodeCounts(space, entry)}\n`
   }
   return text
+}
+/** ` anon=2 dirty=2 active=0 N0=2 kernelpagesize_kB=4`: what of an entry is where; nothing if there is nothing. */
+function nodeCounts(space: VmSpace, { start, end }: VmMapEntry): string {
+  const { phys } = space.vm
+  const { frames } = phys
+  const { rss, anon, sharedDirty, privateDirty } = countResident(space, start, end)
+  if (rss === 0) return ''
+  const nodes = new Map<number, number>()
+  let mostMapped = 0
+  let active = 0
+  let writeback = 0
+  pmapForEach(space.pmap, start, end, (_va, pfn) => {
+    const f = frames.indexOf(pfn)
+    if (f < 0 || (frames.flags[f]! & PG_reserved) !== 0) return
+    const { node } = phys.zoneOf(f)
+    nodes.set(node, (nodes.get(node) ?? 0) + 1)
+    mostMapped = Math.max(mostMapped, frames.mapcount[f]! + 1)
+    if ((frames.flags[f]! & (PG_active | PG_unevictable)) !== 0) active++
+    if ((frames.flags[f]! & PG_writeback) !== 0) writeback++
+  })
+  const dirty = sharedDirty + privateDirty
+  let text = ''
+  if (anon > 0) text += ` anon=${anon}`
+  if (dirty > 0) text += ` dirty=${dirty}`
+  if (rss !== anon && rss !== dirty) text += ` mapped=${rss}`
+  if (mostMapped > 1) text += ` mapmax=${mostMapped}`
+  if (active < rss) text += ` active=${active}`
+  if (writeback > 0) text += ` writeback=${writeback}`
+  for (const [node, pages] of [...nodes].sort((a, b) => a[0] - b[0])) text += ` N${node}=${pages}`
+  return `${text} kernelpagesize_kB=4`
 }

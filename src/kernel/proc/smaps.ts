@@ -1,4 +1,4 @@
-import { MiB, PAGE_SIZE, type Pfn } from '../../base/index.ts'
+import { PAGE_SIZE, type Pfn } from '../../base/index.ts'
 import { F_ACCESSED, F_DIRTY } from '../../machine/index.ts'
 import {
   VM_ACCOUNT,
@@ -28,9 +28,10 @@ import {
   type VmMapEntry,
   type VmSpace,
 } from '../map/index.ts'
-import { PG_anon, PG_dirty, PG_reserved, PG_swapbacked } from '../phys/index.ts'
-import { ATTR_MODIFIED, ATTR_TOUCHED, pmapForEach, pmapLookup } from '../pmap/index.ts'
+import { PG_anon, PG_dirty, PG_referenced, PG_reserved, PG_swapbacked } from '../phys/index.ts'
+import { ATTR_MODIFIED, ATTR_TOUCHED, pmapForEach } from '../pmap/index.ts'
 import { mapsLine } from '../process/index.ts'
+import { LARGE_PAGE_BYTES as LARGE, largePagesIn } from './largeFrames.ts'
 
 /** Present pages of a range by kind, in pages; `pss…` in pages with 12 fractional bits. The zero page does not count. */
 export interface Resident {
@@ -50,6 +51,8 @@ export interface Resident {
   pssShmem: number
   /** Of `anon`: in superpages. */
   anonHuge: number
+  /** Of `anon`: given back by MADV_FREE, and not written since. */
+  lazyFree: number
 }
 const FRACTION = 4096
 
@@ -70,9 +73,11 @@ export function countResident(space: VmSpace, start: number, end: number): Resid
     pssAnon: 0,
     pssFile: 0,
     pssShmem: 0,
-    anonHuge: hugePages(space, start, end),
+    anonHuge: largePagesIn(space, start, end),
+    lazyFree: 0,
   }
-  const { frames } = space.vm.phys
+  const { phys, anons } = space.vm
+  const { frames } = phys
   const count = (pfn: number, pte: number): void => {
     const f = frames.indexOf(pfn as Pfn)
     if (f < 0) return
@@ -87,6 +92,8 @@ export function countResident(space: VmSpace, start: number, end: number): Resid
     if (isDirty) sum.pssDirty += share
     if ((flags & PG_anon) !== 0) {
       sum.anon++
+      // Only MADV_FREE makes a private page clean that has no copy in swap.
+      if (!isDirty && anons.slot[frames.owner[f]!] === 0) sum.lazyFree++
       sum.pssAnon += share
     } else if ((flags & PG_swapbacked) !== 0) {
       sum.shmem++
@@ -97,21 +104,12 @@ export function countResident(space: VmSpace, start: number, end: number): Resid
     }
     if (mappers > 1) sum[isDirty ? 'sharedDirty' : 'sharedClean']++
     else sum[isDirty ? 'privateDirty' : 'privateClean']++
-    if ((pte & F_ACCESSED) !== 0) sum.referenced++
+    if ((pte & F_ACCESSED) !== 0 || (flags & PG_referenced) !== 0) sum.referenced++
   }
   pmapForEach(space.pmap, start, end, (_va, pfn, pte) => count(pfn, pte))
   return sum
 }
 
-const LARGE = 2 * MiB
-/** Pages of a range that superpages show. */
-function hugePages({ vm, pmap }: VmSpace, start: number, end: number): number {
-  let pages = 0
-  if (vm.stats.largePages === 0) return 0
-  for (let va = Math.ceil(start / LARGE) * LARGE; va + LARGE <= end; va += LARGE)
-    if (pmapLookup(pmap, va) && vm.pmaps.level > 0) pages += LARGE / PAGE_SIZE
-  return pages
-}
 /** Would a fault fill 2 MiB of it at once, where nothing was touched? */
 function mayBeLarge({ map, start, end, vmFlags, object, file }: VmMapEntry): boolean {
   const { largePages } = map.vm
@@ -166,10 +164,11 @@ function common(r: Resident, locked: number): string {
     line('Private_Dirty', r.privateDirty * 4) +
     line('Referenced', r.referenced * 4) +
     line('Anonymous', r.anon * 4) +
-    // Mechanisms that this kernel does not have print 0 (DESIGN.md, decision 17).
-    ['KSM', 'LazyFree', 'AnonHugePages', 'ShmemPmdMapped', 'FilePmdMapped', 'Shared_Hugetlb', 'Private_Hugetlb']
-      .map((name) => line(name, name === 'AnonHugePages' ? r.anonHuge * 4 : 0))
-      .join('') +
+    // Always 0: equal pages are not merged, files have no large pages, and there is no pool of huge pages.
+    line('KSM', 0) +
+    line('LazyFree', r.lazyFree * 4) +
+    line('AnonHugePages', r.anonHuge * 4) +
+    ['ShmemPmdMapped', 'FilePmdMapped', 'Shared_Hugetlb', 'Private_Hugetlb'].map((name) => line(name, 0)).join('') +
     line('Swap', 0) +
     line('SwapPss', 0) +
     line('Locked', pssKb(locked))

@@ -1,22 +1,13 @@
 // The texts of /proc that are about the whole system.
 
-import { VM_ACCOUNT } from '../map/index.ts'
+import { PAGE_SIZE } from '../../base/index.ts'
+import { commitLimit } from '../map/index.ts'
+import { PG_anon, PG_pagetable, PG_slab, PG_swapbacked, type Phys, WMARK_LOW } from '../phys/index.ts'
 import type { Kernel } from '../process/index.ts'
-import {
-  freeCount,
-  globalStat,
-  NR_FILE_DIRTY,
-  NR_MLOCK,
-  NR_UNEVICTABLE,
-  NR_WRITEBACK,
-  PG_anon,
-  PG_pagetable,
-  PG_slab,
-  PG_swapbacked,
-  type Phys,
-  WMARK_LOW,
-  ZONE_STAT_NAMES,
-} from '../phys/index.ts'
+import { committedPages } from './committed.ts'
+import { LARGE_PAGES } from './largeFrames.ts'
+import { vmallocPages } from './memoryTexts.ts'
+import { sumCounters, zoneCounters } from './zoneCounters.ts'
 
 /** What the frames hold now, in pages, told from the frame table itself. */
 export interface FrameUse {
@@ -26,12 +17,10 @@ export interface FrameUse {
   shmem: number
   slab: number
   pageTables: number
-  /** Of `anon` + `file` + `shmem`: mapped by some process. */
-  mapped: number
 }
 /** Counts frames by owner. Every frame is looked at: for texts and reports, not for hot paths. */
 export function countFrames(phys: Phys): FrameUse {
-  const use: FrameUse = { anon: 0, file: 0, shmem: 0, slab: 0, pageTables: 0, mapped: 0 }
+  const use: FrameUse = { anon: 0, file: 0, shmem: 0, slab: 0, pageTables: 0 }
   const { frames } = phys
   for (let f = 0; f < frames.count; f++) {
     const flags = frames.flags[f]!
@@ -42,81 +31,66 @@ export function countFrames(phys: Phys): FrameUse {
       if ((flags & PG_anon) !== 0) use.anon++
       else if ((flags & PG_swapbacked) !== 0) use.shmem++
       else use.file++
-      if (frames.mapcount[f]! >= 0) use.mapped++
     }
   }
   return use
 }
 
-/** Pages promised to processes: the private memory that is accounted for. */
-export function committedPages({ processes }: Kernel): number {
-  let pages = 0
-  const seen = new Set<object>()
-  for (const { space } of processes.byPid.values()) {
-    if (space === null || seen.has(space)) continue
-    seen.add(space)
-    for (const entry of space.map.entries()) if ((entry.vmFlags & VM_ACCOUNT) !== 0) pages += entry.pageCount
-  }
-  return pages
-}
-
 /** /proc/meminfo. @manual proc_meminfo(5); system-call specification 2.6 */
 export function meminfoText(kernel: Kernel): string {
-  const { phys, machine } = kernel
-  const use = countFrames(phys)
-  const free = freeCount(phys)
-  const cached = use.file + use.shmem
+  const { phys, machine, vm } = kernel
+  const counters = sumCounters(zoneCounters(kernel))
+  const of = (name: string): number => counters.get(name) ?? 0
   const low = phys.populatedZones.reduce((sum, zone) => sum + zone.watermark[WMARK_LOW]!, 0)
-  const available = Math.max(0, free - low + use.file - Math.min(use.file / 2, low))
+  const fileLists = of('nr_active_file') + of('nr_inactive_file')
+  const available = of('nr_free_pages') - low + fileLists - Math.min(fileLists / 2, low)
   const { vmalloc } = machine.layout
-  const inactiveAnon = use.anon + use.shmem
-  const committed = committedPages(kernel)
   const rows: [string, number][] = [
     ['MemTotal', phys.totalramPages],
-    ['MemFree', free],
-    ['MemAvailable', Math.floor(available)],
+    ['MemFree', of('nr_free_pages')],
+    ['MemAvailable', Math.max(0, Math.floor(available))],
+    // Always 0: no file system here caches blocks of a device beside the pages of its files.
     ['Buffers', 0],
-    ['Cached', cached],
+    ['Cached', of('nr_file_pages')],
     ['SwapCached', 0],
-    ['Active', 0],
-    ['Inactive', inactiveAnon + use.file],
-    ['Active(anon)', 0],
-    ['Inactive(anon)', inactiveAnon],
-    ['Active(file)', 0],
-    ['Inactive(file)', use.file],
-    ['Unevictable', globalStat(phys, NR_UNEVICTABLE)],
-    ['Mlocked', globalStat(phys, NR_MLOCK)],
+    ['Active', of('nr_active_anon') + of('nr_active_file')],
+    ['Inactive', of('nr_inactive_anon') + of('nr_inactive_file')],
+    ['Active(anon)', of('nr_active_anon')],
+    ['Inactive(anon)', of('nr_inactive_anon')],
+    ['Active(file)', of('nr_active_file')],
+    ['Inactive(file)', of('nr_inactive_file')],
+    ['Unevictable', of('nr_unevictable')],
+    ['Mlocked', of('nr_mlock')],
     ['SwapTotal', 0],
     ['SwapFree', 0],
     ['Zswap', 0],
     ['Zswapped', 0],
-    ['Dirty', globalStat(phys, NR_FILE_DIRTY)],
-    ['Writeback', globalStat(phys, NR_WRITEBACK)],
-    ['AnonPages', use.anon],
-    ['Mapped', use.mapped],
-    ['Shmem', use.shmem],
-    ['KReclaimable', 0],
-    ['Slab', use.slab],
-    ['SReclaimable', 0],
-    ['SUnreclaim', use.slab],
+    ['Dirty', of('nr_dirty')],
+    ['Writeback', of('nr_writeback')],
+    ['AnonPages', of('nr_anon_pages')],
+    ['Mapped', of('nr_mapped')],
+    ['Shmem', of('nr_shmem')],
+    ['KReclaimable', of('nr_slab_reclaimable')],
+    ['Slab', of('nr_slab_reclaimable') + of('nr_slab_unreclaimable')],
+    ['SReclaimable', of('nr_slab_reclaimable')],
+    ['SUnreclaim', of('nr_slab_unreclaimable')],
+    // Always 0: threads have no stack in the kernel; what they do there runs on the host's.
     ['KernelStack', 0],
-    ['PageTables', use.pageTables],
+    ['PageTables', of('nr_page_table_pages')],
+    // Always 0, down to WritebackTmp: no virtual machines, no NFS, no memory out of a device's reach, no FUSE.
     ['SecPageTables', 0],
     ['NFS_Unstable', 0],
     ['Bounce', 0],
     ['WritebackTmp', 0],
-    [
-      'CommitLimit',
-      kernel.vm.commit.kbytes > 0
-        ? Math.floor(kernel.vm.commit.kbytes / 4)
-        : Math.floor((phys.totalramPages * kernel.vm.commit.ratio) / 100),
-    ],
-    ['Committed_AS', committed],
-    ['VmallocTotal', (vmalloc.end - vmalloc.start) / 4096],
-    ['VmallocUsed', 0],
+    ['CommitLimit', Math.floor(commitLimit(vm) / PAGE_SIZE)],
+    ['Committed_AS', committedPages(kernel)],
+    ['VmallocTotal', (vmalloc.end - vmalloc.start) / PAGE_SIZE],
+    ['VmallocUsed', vmallocPages(kernel)],
     ['VmallocChunk', 0],
+    // Always 0: what is kept for each CPU is not in simulated memory.
     ['Percpu', 0],
-    ['AnonHugePages', 0],
+    ['AnonHugePages', of('nr_anon_transparent_hugepages') * LARGE_PAGES],
+    // Always 0: only private memory is filled 2 MiB at a time, and nobody takes memory away from a guest's machine.
     ['ShmemHugePages', 0],
     ['ShmemPmdMapped', 0],
     ['FileHugePages', 0],
@@ -125,6 +99,7 @@ export function meminfoText(kernel: Kernel): string {
   ]
   return (
     rows.map(([name, pages]) => `${`${name}:`.padEnd(16)}${String(pages * 4).padStart(8)} kB\n`).join('') +
+    // There is no pool of huge pages: MAP_HUGETLB is refused.
     ['Total', 'Free', 'Rsvd', 'Surp'].map((name) => `${`HugePages_${name}:`.padEnd(16)}${'0'.padStart(8)}\n`).join('') +
     'Hugepagesize:       2048 kB\nHugetlb:               0 kB\n'
   )
@@ -161,25 +136,15 @@ zswpwb direct_map_level2_splits direct_map_level3_splits direct_map_level2_colla
 
 /** /proc/vmstat. @manual proc_vmstat(5); system-call specification 2.6 */
 export function vmstatText(kernel: Kernel): string {
-  const { phys, vm } = kernel
-  const use = countFrames(phys)
+  const { phys, vm, pmaps } = kernel
+  const counters = sumCounters(zoneCounters(kernel))
   const own: Readonly<Record<string, number>> = {
-    nr_free_pages: freeCount(phys),
-    nr_anon_pages: use.anon,
-    nr_mapped: use.mapped,
-    nr_file_pages: use.file + use.shmem,
-    nr_shmem: use.shmem,
-    nr_page_table_pages: use.pageTables,
-    nr_slab_unreclaimable: use.slab,
     pgfault: vm.stats.minorFaults + vm.stats.majorFaults,
     pgmajfault: vm.stats.majorFaults,
+    thp_fault_alloc: vm.stats.largePages,
+    thp_split_pmd: pmaps.counters.demotions,
   }
-  const statAt = new Map<string, number>(ZONE_STAT_NAMES.map((name, i) => [name, i]))
-  return VMSTAT_NAMES.map((name) => {
-    const item = statAt.get(name.replace(/^nr_zone_/, 'nr_'))
-    const value = own[name] ?? (item === undefined ? phys.events.get(name) : globalStat(phys, item))
-    return `${name} ${value}\n`
-  }).join('')
+  return VMSTAT_NAMES.map((name) => `${name} ${own[name] ?? counters.get(name) ?? phys.events.get(name)}\n`).join('')
 }
 
 const ISA = 'rv64imafdc_zicntr_zicsr_zifencei'

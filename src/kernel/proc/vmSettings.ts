@@ -4,7 +4,7 @@ import { EINVAL, isErr, type OrErr } from '../../base/index.ts'
 import { type DirNode, fixedDir, shrinkFileCache, textFile, type TextNode } from '../file/index.ts'
 import { drainAllPages, writeMinFreeKbytes } from '../phys/index.ts'
 import type { Kernel } from '../process/index.ts'
-import { integerOf } from './processControls.ts'
+import { settingOf } from './numbers.ts'
 
 /** An integer of a range that can be read and written. */
 function setting(read: () => number, least: number, most: number, write: (value: number) => OrErr<0> | void): TextNode {
@@ -13,10 +13,9 @@ function setting(read: () => number, least: number, most: number, write: (value:
     permissions: 0o644,
     read: () => `${read()}\n`,
     write(bytes) {
-      const value = integerOf(bytes)
-      if (isErr(value) && value === EINVAL) return EINVAL
-      if (value < least || value > most) return EINVAL
-      return write(value) ?? 0
+      if (bytes.length === 0) return 0
+      const value = settingOf(bytes, least, most)
+      return Number.isNaN(value) ? EINVAL : (write(value) ?? 0)
     },
   }
 }

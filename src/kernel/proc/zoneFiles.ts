@@ -3,7 +3,6 @@
 
 import type { Kernel } from '../process/index.ts'
 import {
-  foldHotCounters,
   MAX_ORDER,
   MIGRATE_CMA,
   MIGRATE_ISOLATE,
@@ -13,17 +12,15 @@ import {
   MIGRATE_UNMOVABLE,
   type Node,
   normalThreshold,
-  NR_FILE_DIRTY,
   NR_FREE_PAGES,
-  NR_WRITEBACK,
   pageblockCounts,
   type Phys,
   WMARK_HIGH,
   WMARK_LOW,
   WMARK_MIN,
   type Zone,
-  ZONE_STAT_NAMES,
 } from '../phys/index.ts'
+import { type Counters, sumCounters, zoneCounters } from './zoneCounters.ts'
 
 const left = (text: string | number, width: number): string => String(text).padStart(width)
 const counts = (numbers: readonly number[], width: number): string => numbers.map((n) => `${left(n, width)} `).join('')
@@ -92,46 +89,27 @@ const ZONE_COUNTERS =
 nr_zone_write_pending nr_mlock nr_zspages nr_free_cma numa_hit numa_miss numa_foreign numa_interleave numa_local numa_other`.split(
     /\s+/,
   )
-/** Counters of ours that 6.18 has split by kind of page: ours are all of files. */
-const RENAMED: Readonly<Record<string, string>> = {
-  workingset_refault_file: 'workingset_refault',
-  workingset_activate_file: 'workingset_activate',
-}
-const POSITIONS = new Map<string, number>(ZONE_STAT_NAMES.map((name, item) => [name, item]))
-
-function counterOf(phys: Phys, zone: Zone, name: string): number {
-  switch (name) {
-    case 'nr_zone_write_pending':
-      return zone.stat[NR_FILE_DIRTY]! + zone.stat[NR_WRITEBACK]!
-    case 'nr_free_pages_blocks':
-      return ORDERS.reduce((sum, o) => sum + (o < phys.pageblockOrder ? 0 : zone.nrFree[o]! * 2 ** o), 0)
-    default: {
-      const item = POSITIONS.get(RENAMED[name] ?? name.replace(/^nr_zone_/, 'nr_'))
-      return item === undefined ? 0 : zone.stat[item]!
-    }
-  }
-}
-
 /** /proc/zoneinfo: everything known of each zone. @manual proc_zoneinfo(5); system-call specification 2.6 */
-export function zoneinfoText({ phys }: Kernel): string {
-  foldHotCounters(phys)
+export function zoneinfoText(kernel: Kernel): string {
+  const { phys } = kernel
+  const counters = zoneCounters(kernel)
   return phys.onlineNodes
     .flatMap((node) => {
       const first = node.zones.find((zone) => zone.isPopulated)
-      return node.zones.map((zone) => zoneText(phys, zone, zone === first ? node : null))
+      return node.zones.map((zone) => zoneText(phys, counters, zone, zone === first ? node : null))
     })
     .join('')
 }
 
 /** @param node  whose counters go before the zone's; null: they have been */
-function zoneText(phys: Phys, zone: Zone, node: Node | null): string {
+function zoneText(phys: Phys, counters: ReadonlyMap<number, Counters>, zone: Zone, node: Node | null): string {
   const counter = (name: string, value: number): string => `      ${name.padEnd(12)} ${value}`
   const { watermark } = zone
   const [min, low, high] = [watermark[WMARK_MIN]!, watermark[WMARK_LOW]!, watermark[WMARK_HIGH]!]
   const lines = [`Node ${zone.node}, zone ${left(zone.name, 8)}`]
   if (node !== null) {
-    const sum = (name: string): number => node.zones.reduce((total, one) => total + counterOf(phys, one, name), 0)
-    lines.push('  per-node stats', ...NODE_COUNTERS.map((name) => counter(name, sum(name))))
+    const sums = sumCounters(counters, node.zones)
+    lines.push('  per-node stats', ...NODE_COUNTERS.map((name) => counter(name, sums.get(name) ?? 0)))
   }
   const cma = phys.cmaAreas.filter(({ isActive, basePfn }) => isActive && phys.zoneOfPfn(basePfn) === zone)
   const figures: [string, number][] = [
@@ -152,7 +130,8 @@ function zoneText(phys: Phys, zone: Zone, node: Node | null): string {
   )
   // An empty zone ends here.
   if (!zone.isPopulated) return `${lines.join('\n')}\n`
-  lines.push(...ZONE_COUNTERS.map((name) => counter(name, counterOf(phys, zone, name))), '  pagesets')
+  const own = counters.get(zone.slot)!
+  lines.push(...ZONE_COUNTERS.map((name) => counter(name, own.get(name) ?? 0)), '  pagesets')
   const threshold = normalThreshold(phys.machine.cpus.length, zone.managed)
   zone.pcp.forEach((pcp, cpu) => {
     lines.push(`    cpu: ${cpu}`)

@@ -110,6 +110,7 @@ export function* execve(
   const { process } = thread
   const old = process.space!
   yield* leaveMemory(kernel, thread)
+  process.usage.peakResidentPages = Math.max(process.usage.peakResidentPages, old.peakResidentPages)
   kernel.scheduler.switchSpace(thread, old, built.space)
   process.space = built.space
   uvmspaceFree(old)

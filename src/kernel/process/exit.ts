@@ -90,7 +90,6 @@ function* endProcess(kernel: Kernel, last: Thread): Sleep<void> {
   process.alarm?.cancel()
   process.alarm = null
   const space = process.space!
-  space.notePeak()
   process.usage.peakResidentPages = Math.max(process.usage.peakResidentPages, space.peakResidentPages)
   kernel.scheduler.switchSpace(last, space, null)
   process.space = null

@@ -74,9 +74,9 @@ function* mmapAnonymous(kernel: Kernel, thread: Thread, base: Request): Sleep<nu
 
 /** MAP_SHARED | MAP_ANONYMOUS: a memory file without a name. */
 function* mmapSharedMemory(kernel: Kernel, thread: Thread, request: Request): Sleep<number> {
-  // The whole of it is charged at once.
-  if ((request.flags & MAP_NORESERVE) === 0 && !mayCommit(thread.space, request.length)) return ENOMEM
-  const object = createShmemObject(kernel.files, roundPage(Math.min(request.length, 2 ** 52)))
+  const isPromised = kernel.vm.commit.promisesWhole((request.flags & MAP_NORESERVE) !== 0)
+  if (isPromised && !mayCommit(thread.space, request.length)) return ENOMEM
+  const object = createShmemObject(kernel.files, roundPage(Math.min(request.length, 2 ** 52)), isPromised)
   const file = openShmemObject(kernel.files, object)
   const at = yield* mmapRegion(thread.space, { ...request, pgoff: 0, object, file })
   if (isErr(at)) {

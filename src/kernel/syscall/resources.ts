@@ -76,6 +76,6 @@ export function* getrusage(_kernel: Kernel, thread: Thread): Sleep<number> {
   const usage = new Usage()
   usage.add(process.usage)
   const space = process.space!
-  usage.peakResidentPages = Math.max(usage.peakResidentPages, space.peakResidentPages, space.residentPages)
+  usage.peakResidentPages = Math.max(usage.peakResidentPages, space.peakResidentPages)
   return yield* putUsage(thread, long(thread, 1), usage)
 }

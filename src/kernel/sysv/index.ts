@@ -13,6 +13,6 @@
  * Locks: none of its own; shmat and shmdt take the map lock. Manuals: shmget(2), shmat(2), shmctl(2), Linux.
  */
 export { Attachment, Segment, type Permissions } from './segment.ts'
-export { Segments, SHM_ALL, SHM_COUNT_MAX, SHM_MAX, type Owner } from './segments.ts'
+export { type PromiseMemory, Segments, SHM_ALL, SHM_COUNT_MAX, SHM_MAX, type Owner } from './segments.ts'
 export { SHM_EXEC, SHM_RDONLY, SHM_REMAP, SHM_RND, shmat } from './shmat.ts'
 export { shmdt } from './shmdt.ts'

@@ -1,4 +1,4 @@
-import { EACCES, EEXIST, EINVAL, ENOENT, ENOMEM, ENOSPC, type OrErr, PAGE_SIZE, roundPage } from '../../base/index.ts'
+import { EACCES, EEXIST, EINVAL, ENOENT, ENOSPC, type OrErr, PAGE_SIZE, roundPage } from '../../base/index.ts'
 import { createShmemObject, type Credentials, type Files } from '../file/index.ts'
 import { Segment, type Made } from './segment.ts'
 
@@ -18,19 +18,22 @@ export const SHM_COUNT_MAX = 4096
 /** A number is an index below this and a sequence number above it. */
 const INDEX_LIMIT = 32768
 
+/** May so much memory be promised, and is it, whole, when it is made? ENOMEM: there is not so much. */
+export type PromiseMemory = (bytes: number, noReserve: boolean) => OrErr<boolean>
+
 /** All segments of a system. */
 export class Segments {
   readonly #files: Files
-  readonly #ramBytes: number
+  readonly #promise: PromiseMemory
   readonly #slots: (Segment | null)[] = []
   #sequence = 0
   #lastIndex = -1
   /** When something happens now, and by whom. */
   readonly now: () => Made
 
-  constructor(files: Files, ramBytes: number, currentPid: () => number) {
+  constructor(files: Files, promise: PromiseMemory, currentPid: () => number) {
     this.#files = files
-    this.#ramBytes = ramBytes
+    this.#promise = promise
     this.now = () => ({ pid: currentPid(), seconds: files.now().sec })
   }
   /** st_dev of what is mapped. */
@@ -79,9 +82,9 @@ export class Segments {
   #create(key: number, bytes: number, flags: number, who: Owner): OrErr<number> {
     if (bytes < 1 || bytes > SHM_MAX || (flags & SHM_HUGETLB) !== 0) return EINVAL
     if (this.all.length >= SHM_COUNT_MAX) return ENOSPC
-    // The whole of it is charged at once.
-    if ((flags & SHM_NORESERVE) === 0 && roundPage(bytes) > this.#ramBytes) return ENOMEM
-    const object = createShmemObject(this.#files, roundPage(Math.min(bytes, 2 ** 52)))
+    const isPromised = this.#promise(roundPage(bytes), (flags & SHM_NORESERVE) !== 0)
+    if (typeof isPromised !== 'boolean') return isPromised
+    const object = createShmemObject(this.#files, roundPage(Math.min(bytes, 2 ** 52)), isPromised)
     const free = this.#slots.indexOf(null)
     const index = free < 0 ? this.#slots.length : free
     if (index <= this.#lastIndex) this.#sequence = (this.#sequence + 1) % (INDEX_LIMIT * 2)
