@@ -14,7 +14,7 @@ import {
   openVnode,
 } from '../kernel/file/index.ts'
 import { READ, uvmFault, WRITE } from '../kernel/fault/index.ts'
-import { dataBytes, mincoreRegion, VM_LOCKED, VM_MAYSHARE, type VmMapEntry, type VmSpace } from '../kernel/map/index.ts'
+import { mincoreRegion, VM_LOCKED, VM_MAYSHARE, type VmMapEntry, type VmSpace } from '../kernel/map/index.ts'
 import type { MemoryObject } from '../kernel/object/index.ts'
 import { countResident, vmFlagCodes } from '../kernel/proc/index.ts'
 import { A0, clone, exitThread, SIGCHLD, type Thread } from '../kernel/process/index.ts'
@@ -296,7 +296,7 @@ export class Guest {
   #rlimit(): string {
     const space = this.#space
     const isMax = this.#words[2] === 'max'
-    if (this.#words[1] === 'data') space.limits.data = isMax ? Infinity : dataBytes(space) + this.#num(2)
+    if (this.#words[1] === 'data') space.limits.data = isMax ? Infinity : space.map.sizes.data + this.#num(2)
     else space.limits.memlock = isMax ? 8 * MiB : this.#num(2)
     return 'ok'
   }

@@ -35,7 +35,5 @@ export function growDown(space: VmSpace, va: number): VmMapEntry | null {
 }
 
 export function lockedBytes(space: VmSpace): number {
-  let bytes = 0
-  for (const entry of space.map.entries()) if ((entry.vmFlags & VM_LOCKED) !== 0) bytes += entry.end - entry.start
-  return bytes
+  return space.map.sizes.locked
 }

@@ -34,6 +34,7 @@ import { mayCommit, OVERCOMMIT_NEVER } from './commit.ts'
 import { findSpace } from './findSpace.ts'
 import { lockedBytes } from './growDown.ts'
 import { locked } from './locked.ts'
+import { isData } from './sizes.ts'
 import type { VmSpace } from './vmSpace.ts'
 
 export const MAP_SHARED = 0x01
@@ -157,15 +158,6 @@ function attributesOf(
   }
 }
 
-/** Is the entry counted as data by RLIMIT_DATA: private, writable, no stack? */
-export function isData(e: { protection: number; vmFlags: number }): boolean {
-  return (e.protection & 2) !== 0 && (e.vmFlags & (VM_SHARED | VM_GROWSDOWN)) === 0
-}
-export function dataBytes(space: VmSpace): number {
-  let bytes = 0
-  for (const e of space.map.entries()) if (isData(e)) bytes += e.end - e.start
-  return bytes
-}
 export function checkLimits(
   space: VmSpace,
   at: number,
@@ -174,7 +166,7 @@ export function checkLimits(
 ): 0 | Err {
   const { limits, map } = space
   if (limits.as !== Infinity && map.size + length - mappedBytes(space, at, at + length) > limits.as) return ENOMEM
-  if (limits.data !== Infinity && isData(a) && dataBytes(space) + length > limits.data) return ENOMEM
+  if (limits.data !== Infinity && isData(a) && map.sizes.data + length > limits.data) return ENOMEM
   return 0
 }
 export function mappedBytes(space: VmSpace, start: number, end: number): number {

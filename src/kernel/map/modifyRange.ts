@@ -24,7 +24,7 @@ export function modifyPart(
   if (splits > 0 && map.entryCount + splits > space.maxMapCount + 1) return ENOMEM
   const part = map.clipStart(entry, s)
   map.clipEnd(part, e)
-  change(part)
+  map.alter(part, change)
   // A whole entry that becomes a part of its neighbour is one less, which its file may not allow.
   if (splits === 0 && part.file?.hearsOfEnds === true) return part
   return map.mergeAround(part, touchesPrev, touchesNext)

@@ -24,9 +24,9 @@ import {
   type VmMapEntry,
 } from './entry.ts'
 import { mayCommit } from './commit.ts'
-import { dataBytes, isData } from './mmap.ts'
 import { locked } from './locked.ts'
 import { modifyPart } from './modifyRange.ts'
+import { isData } from './sizes.ts'
 import type { VmSpace } from './vmSpace.ts'
 
 const PROT_SEM = 8
@@ -113,7 +113,7 @@ function protectEntry(
       space.limits.data !== Infinity &&
       !isData(entry) &&
       isData({ protection, vmFlags }) &&
-      dataBytes(space) + e - s > space.limits.data
+      map.sizes.data + e - s > space.limits.data
     )
       return ENOMEM
   } else if ((vmFlags & VM_ACCOUNT) !== 0 && entry.object === null && entry.anonGroup === null && isPrivate)

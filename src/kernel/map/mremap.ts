@@ -16,9 +16,9 @@ import { pmapMove, pmapUpdate } from '../pmap/index.ts'
 import { VM_DONTEXPAND, VM_LOCKED, VM_LOCKONFAULT, VM_PFNMAP, VM_SEALED, VM_UFFD, type VmMapEntry } from './entry.ts'
 import { findSpace } from './findSpace.ts'
 import { lockedBytes } from './growDown.ts'
-import { dataBytes, isData } from './mmap.ts'
 import { munmapLocked } from './munmap.ts'
 import { locked } from './locked.ts'
+import { isData } from './sizes.ts'
 import type { VmSpace } from './vmSpace.ts'
 
 export const MREMAP_MAYMOVE = 1
@@ -118,7 +118,7 @@ function checkSource({ space, old, oldLength, newLength, flags }: Request, entry
   const { limits } = space
   if ((entry.vmFlags & VM_LOCKED) !== 0 && !keepsOld && lockedBytes(space) + more > limits.memlock) return EAGAIN
   if (limits.as !== Infinity && space.map.size + more > limits.as) return ENOMEM
-  return limits.data !== Infinity && isData(entry) && dataBytes(space) + more > limits.data ? ENOMEM : 0
+  return limits.data !== Infinity && isData(entry) && space.map.sizes.data + more > limits.data ? ENOMEM : 0
 }
 
 function growOrMove(r: Request, entry: VmMapEntry): number | Err {
@@ -221,7 +221,7 @@ function move(r: Request, entry: VmMapEntry, s: number, bytes: number, to: numbe
   if (isKept) {
     // The whole entry that shows the old place loses its lock, the moved part too where both have become one.
     const old = map.lookup(s)!
-    old.vmFlags &= ~(VM_LOCKED | VM_LOCKONFAULT)
+    map.alter(old, (e) => (e.vmFlags &= ~(VM_LOCKED | VM_LOCKONFAULT)))
     if (merged !== old && old.start === s && old.end === s + bytes) old.anonGroup = null
   }
   return to

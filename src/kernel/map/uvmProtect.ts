@@ -48,8 +48,10 @@ function apply(map: VmMap, start: number, end: number, prot: number, setMax: boo
   for (let e = first.start < end ? map.clipStart(first, start) : null; e !== null && e.start < end; e = e.next) {
     map.clipEnd(e, end)
     const old = e.protection
-    if (setMax) e.maxProtection = prot
-    e.protection = setMax ? prot & old : prot
+    map.alter(e, (part) => {
+      if (setMax) part.maxProtection = prot
+      part.protection = setMax ? prot & old : prot
+    })
     if (e.protection !== old) pmapProtect(map.pmap, e.start, e.end, translationsMayKeep(e, old))
     if (map.wireFuture && e.wiredCount === 0 && old === 0 && e.protection !== 0) toWire.push(e.start, e.end)
   }

@@ -17,6 +17,7 @@ import { type Pmap, pmapRemove, pmapUpdate } from '../pmap/index.ts'
 import { type EntryAttributes, VmMapEntry } from './entry.ts'
 import { EntryTree } from './entryTree.ts'
 import type { Personality } from './personality.ts'
+import { MapSizes } from './sizes.ts'
 import type { Vm } from './vm.ts'
 import type { VmSpace } from './vmSpace.ts'
 import { unwirePages } from './wire.ts'
@@ -29,8 +30,12 @@ export class VmMap {
   tree: EntryTree
   /** Bytes mapped. */
   size = 0
+<<<<<<< Updated upstream
   /** The largest that size was when something was unmapped; it may be larger now. */
   peakSize = 0
+=======
+  readonly sizes = new MapSizes()
+>>>>>>> Stashed changes
   min: number
   max: number
   /** The address space the map belongs to; null for a kernel map. */
@@ -89,7 +94,7 @@ export class VmMap {
     const entry = new VmMapEntry(this, start, end, attributes)
     this.tree.insertAfter(this.tree.floor(start), entry)
     entry.object?.mappings.add(entry)
-    this.size += end - start
+    this.#resize(entry, end - start)
     return entry
   }
 
@@ -195,6 +200,18 @@ export class VmMap {
     return own!
   }
 
+  /** Changes protection or flags of an entry. */
+  alter(entry: VmMapEntry, change: (entry: VmMapEntry) => void): void {
+    const bytes = entry.end - entry.start
+    this.sizes.add(entry, -bytes)
+    change(entry)
+    this.sizes.add(entry, bytes)
+  }
+  #resize(entry: VmMapEntry, bytes: number): void {
+    this.size += bytes
+    this.sizes.add(entry, bytes)
+  }
+
   /** Moves the start of an entry without object down to `start`; the space in between is free. */
   growFront(entry: VmMapEntry, start: number): void {
     const pages = (entry.start - start) / PAGE_SIZE
@@ -202,7 +219,7 @@ export class VmMap {
       amapExtend(this.#unshared(entry), entry.amapSlot - pages, pages)
       entry.amapSlot -= pages
     }
-    this.size += entry.start - start
+    this.#resize(entry, entry.start - start)
     entry.start = start
     entry.anonPgoff -= pages
     if (entry.prev !== null) this.tree.changed(entry.prev)
@@ -213,7 +230,7 @@ export class VmMap {
     if (entry.amap !== null) {
       amapExtend(this.#unshared(entry), entry.amapSlot + entry.pageCount, pages)
     }
-    this.size += end - entry.end
+    this.#resize(entry, end - entry.end)
     entry.end = end
     this.tree.changed(entry)
   }
@@ -239,8 +256,12 @@ export class VmMap {
   /** Unlinks an entry whose translations are already gone; its references are dropped later by `detach`. */
   unlink(entry: VmMapEntry): void {
     this.tree.remove(entry)
+<<<<<<< Updated upstream
     if (this.size > this.peakSize) this.peakSize = this.size
     this.size -= entry.end - entry.start
+=======
+    this.#resize(entry, entry.start - entry.end)
+>>>>>>> Stashed changes
   }
   /** Drops what an unlinked entry names. All translations of the range are gone and flushed. */
   detach(entry: VmMapEntry): void {
@@ -321,6 +342,7 @@ export class VmMap {
   /** Recomputes the invariants of uvm specification 2.2 that concern entries; panics naming the first that fails. */
   verify(): void {
     let size = 0
+    const sizes = new MapSizes()
     let count = 0
     let prev: VmMapEntry | null = null
     for (const e of this.entries()) {
@@ -341,10 +363,12 @@ export class VmMap {
         if (used !== e.amap.used) panic('an amap of one entry has no anon outside it', where)
       }
       size += e.end - e.start
+      sizes.add(e, e.end - e.start)
       count++
       prev = e
     }
     if (size !== this.size) panic('I2 the size of a map is the sum of its entries', `${size} ${this.size}`)
+    if (!sizes.equals(this.sizes)) panic('the sizes of a map are those of its entries')
     if (count !== this.tree.count) panic('I1 the entry count matches', `${count} ${this.tree.count}`)
   }
 }

@@ -1,5 +1,5 @@
 import { PAGE_SIZE } from '../../base/index.ts'
-import { VM_GROWSDOWN, VM_LOCKED, VM_SHARED, type VmSpace } from '../map/index.ts'
+import type { VmSpace } from '../map/index.ts'
 
 /** Pages of an address space by what they are for, as the kernel sums them. */
 export interface VirtualSizes {
@@ -16,20 +16,14 @@ export interface VirtualSizes {
 
 /** total_vm, data_vm, stack_vm, exec_vm and locked_vm (system-call specification 2.3). */
 export function virtualSizes(space: VmSpace): VirtualSizes {
-  let total = 0
-  let data = 0
-  let stack = 0
-  let exec = 0
-  let locked = 0
-  for (const entry of space.map.entries()) {
-    const pages = (entry.end - entry.start) / PAGE_SIZE
-    const { protection, vmFlags } = entry
-    total += pages
-    if ((vmFlags & VM_GROWSDOWN) !== 0) stack += pages
-    else if ((protection & 2) !== 0 && (vmFlags & VM_SHARED) === 0) data += pages
-    else if ((protection & 6) === 4) exec += pages
-    if ((vmFlags & VM_LOCKED) !== 0) locked += pages
-  }
+  const { size, sizes } = space.map
   const text = Math.ceil(space.endCode / PAGE_SIZE) - Math.floor(space.startCode / PAGE_SIZE)
-  return { total, data, stack, exec, text, locked }
+  return {
+    total: size / PAGE_SIZE,
+    data: sizes.data / PAGE_SIZE,
+    stack: sizes.stack / PAGE_SIZE,
+    exec: sizes.exec / PAGE_SIZE,
+    text,
+    locked: sizes.locked / PAGE_SIZE,
+  }
 }
