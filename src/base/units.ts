@@ -37,4 +37,13 @@ export const vpnOf = (va: number): Vpn => Math.floor(va / PAGE_SIZE) as Vpn
 export const pfnOf = (pa: number): Pfn => Math.floor(pa / PAGE_SIZE) as Pfn
 export const truncPage = (n: number): number => n - (n & PAGE_MASK)
 export const roundPage = (n: number): number => Math.ceil(n / PAGE_SIZE) * PAGE_SIZE
+/** A 64-bit register as an unsigned number: exact for whole pages. */
+export const unsigned64 = (n: number): number => (n < 0 ? n + ADDRESS_END : n)
+/** One more than the largest 64-bit address. A range whose end reaches it wraps. */
+export const ADDRESS_END = 2 ** 64
+/** A length in a 64-bit register, rounded up to whole pages as 64 bits hold it: what rounds up to 2^64 is 0. */
+export const pageLength = (bytes: number): number => {
+  const rounded = unsigned64(roundPage(bytes))
+  return rounded >= ADDRESS_END ? rounded - ADDRESS_END : rounded
+}
 export const isPageAligned = (n: number): boolean => (n & PAGE_MASK) === 0

@@ -70,7 +70,7 @@ const CASES: readonly Case[] = [
   { name: 'readv', arg: 1, bytes: 32, way: 'in', args: [0, P, 2] },
   { name: 'writev', arg: 1, bytes: 32, way: 'in', args: [1, P, 2] },
   { name: 'process_vm_readv', arg: 1, bytes: 16, way: 'in', args: [1, P, 1, GOOD, 0, 0] },
-  { name: 'process_vm_readv', arg: 3, bytes: 16, way: 'in', args: [1, GOOD, 0, P, 1, 0] },
+  { name: 'process_vm_readv', arg: 3, bytes: 16, way: 'in', args: [1, GOOD, 1, P, 1, 0] },
   { name: 'process_madvise', arg: 1, bytes: 16, way: 'in', args: [-10000, P, 1, 20, 0] },
   { name: 'cachestat', arg: 1, bytes: 16, way: 'in', args: [9, P, GOOD, 0] },
   { name: 'cachestat', arg: 2, bytes: 40, way: 'out', args: [9, GOOD, P, 0] },
@@ -118,6 +118,7 @@ describe('pointers', () => {
   const setUp = ({ name, arg }: Case): void => {
     c.poke(GOOD, new Uint8Array(128))
     if (name === 'capget' && arg === 1) c.poke(GOOD, u64(0x20080522))
+    if (name === 'process_vm_readv') c.poke(GOOD, u64(GOOD + 64, 8))
     if (name === 'move_pages') c.poke(GOOD, u64(0x1000_0000, 0x1000_1000))
   }
   const call = (one: Case, at: number): number =>

@@ -104,6 +104,7 @@ describe('program tests', () => {
     expect(c.ask('mprotect', TASK_SIZE, PAGE, PROT_R)).toBe('-ENOMEM')
     expect(c.ask('mprotect', A, -PAGE, PROT_R)).toBe('-ENOMEM')
     expect(c.ask('madvise', A, -PAGE, 4)).toBe('-EINVAL')
+    expect(c.ask('prlimit64', 0, RLIMIT_MEMLOCK, u64(-1, -1), 0)).toBe('ok')
     expect(c.ask('mlock', A, -PAGE)).toBe('-EINVAL')
     expect(c.ask('msync', A, -PAGE, 4)).toBe('-ENOMEM')
     expect(c.ask('mincore', TASK_SIZE, PAGE, A)).toBe('-ENOMEM')

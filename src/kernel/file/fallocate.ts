@@ -20,6 +20,11 @@ import type { OpenFile } from './openFile.ts'
 import { dirtyEdge, setSizeLocked } from './truncate.ts'
 import { pageOfMemoryFile } from './vnodePager.ts'
 
+/** What memory files do. */
+const OFFERED = [0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE]
+/** Modes that are none of a memory file's but make sense: collapse, zero, insert, unshare, write zeros. */
+const MODES = [...OFFERED, 0x08, 0x10, 0x11, 0x20, 0x40, 0x41, 0x80]
+
 /**
  * Gives a range of a memory file its pages, or takes them away again.
  *
@@ -33,16 +38,15 @@ import { pageOfMemoryFile } from './vnodePager.ts'
  */
 export function* fileAllocate(file: OpenFile, mode: number, offset: number, length: number): Sleep<OrErr<0>> {
   if (offset < 0 || length <= 0) return EINVAL
+  if (!MODES.includes(mode)) return EOPNOTSUPP
   if (!file.isWritable) return EBADF
   const { files, vnode } = file
   const isPunch = (mode & FALLOC_FL_PUNCH_HOLE) !== 0
-  if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)) !== 0) return EOPNOTSUPP
-  if (isPunch && (mode & FALLOC_FL_KEEP_SIZE) === 0) return EOPNOTSUPP
   if (vnode.kind === 'pipe') return ESPIPE
   const { object } = vnode
   if (object === null) return ENODEV
   if (offset + length > MAX_FILE_BYTES) return EFBIG
-  if (!object.pager.absentIsZero) return EOPNOTSUPP
+  if (!object.pager.absentIsZero || !OFFERED.includes(mode)) return EOPNOTSUPP
   const end = offset + length
   yield* vnode.lock.acquire()
   try {

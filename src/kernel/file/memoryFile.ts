@@ -25,6 +25,12 @@ import type { Vnode, VnodeInit } from './vnode.ts'
 const MEMFD_NAME_MAX = 249
 const ALL_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_EXEC
 
+/** Flags that memfd_create(2) takes, and that go together. */
+export function areMemfdFlags(flags: number): boolean {
+  if ((flags & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC)) !== 0) return false
+  return (flags & (MFD_NOEXEC_SEAL | MFD_EXEC)) !== (MFD_NOEXEC_SEAL | MFD_EXEC)
+}
+
 /**
  * A new, empty memory file that has no name in any directory. MFD_CLOEXEC is the caller's.
  *
@@ -32,9 +38,7 @@ const ALL_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_S
  * @manual  memfd_create(2)
  */
 export function createMemfd(files: Files, name: string, flags: number, init: Omit<VnodeInit, 'kind'>): OrErr<OpenFile> {
-  if ((flags & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC)) !== 0) return EINVAL
-  if ((flags & (MFD_NOEXEC_SEAL | MFD_EXEC)) === (MFD_NOEXEC_SEAL | MFD_EXEC)) return EINVAL
-  if (nameLength(name) > MEMFD_NAME_MAX) return EINVAL
+  if (!areMemfdFlags(flags) || nameLength(name) > MEMFD_NAME_MAX) return EINVAL
   const isNoExec = (flags & MFD_NOEXEC_SEAL) !== 0
   const permissions = isNoExec ? init.permissions & ~0o111 : init.permissions
   const vnode = namelessFile(files, { ...init, permissions, kind: 'file' }, `/memfd:${name}`)
@@ -82,8 +86,9 @@ function namelessFile(files: Files, init: VnodeInit, name: string): Vnode {
  */
 export function addSeals(file: OpenFile, seals: number): OrErr<0> {
   const { vnode } = file
-  if (vnode.fs !== file.files.shm || (seals & ~ALL_SEALS) !== 0) return EINVAL
-  if (!file.isWritable || (vnode.seals & F_SEAL_SEAL) !== 0) return EPERM
+  if (!file.isWritable) return EPERM
+  if ((seals & ~ALL_SEALS) !== 0 || vnode.fs !== file.files.shm) return EINVAL
+  if ((vnode.seals & F_SEAL_SEAL) !== 0) return EPERM
   if ((seals & F_SEAL_WRITE) !== 0 && (vnode.seals & F_SEAL_WRITE) === 0) {
     for (const mapping of vnode.object!.mappings) if (mapping.isSharedWritable) return EBUSY
   }

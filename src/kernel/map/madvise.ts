@@ -1,4 +1,5 @@
 import {
+  ADDRESS_END,
   EACCES,
   EAGAIN,
   EFAULT,
@@ -11,9 +12,10 @@ import {
   isPageAligned,
   PAGE_SIZE,
   type Pfn,
-  roundPage,
+  pageLength,
   type Sleep,
   truncPage,
+  unsigned64,
 } from '../../base/index.ts'
 import { amapRemove, anonUnref, amapForEach } from '../anon/index.ts'
 import { PG_anon, PG_dirty } from '../phys/index.ts'
@@ -65,8 +67,6 @@ const POPULATE_READ = 22
 const POPULATE_WRITE = 23
 const DONTNEED_LOCKED = 24
 const COLLAPSE = 25
-const HWPOISON = 100
-const SOFT_OFFLINE = 101
 const GUARD_INSTALL = 102
 const GUARD_REMOVE = 103
 
@@ -109,15 +109,13 @@ const OTHER_ADVICE = [
  * @manual madvise(2), Linux
  */
 export function* madviseRegion(space: VmSpace, addr: number, bytes: number, advice: number): Sleep<0 | Err> {
-  if (advice === HWPOISON || advice === SOFT_OFFLINE) return EPERM
   if (!FLAG_ADVICE.has(advice) && !OTHER_ADVICE.includes(advice)) return EINVAL
   if (!isPageAligned(addr)) return EINVAL
-  const length = roundPage(bytes)
-  if ((bytes > 0 && length === 0) || addr < 0 || addr + length > 2 ** 53) return EINVAL
-  if (length === 0) return 0
-  const end = addr + length
+  const length = pageLength(bytes)
+  let at = unsigned64(addr)
+  const end = at + length
+  if ((bytes !== 0 && length === 0) || end >= ADDRESS_END) return EINVAL
   let hole = false
-  let at = addr
   while (at < end) {
     yield* space.map.lock.write({})
     const entry = space.map.firstEndingAbove(at)

@@ -1,4 +1,4 @@
-import { EINVAL, ENOMEM, type Err, isPageAligned, PAGE_SIZE, roundPage } from '../../base/index.ts'
+import { EFAULT, EINVAL, ENOMEM, type Err, isPageAligned, PAGE_SIZE, roundPage } from '../../base/index.ts'
 import { amapLookup } from '../anon/index.ts'
 import { pmapLookup } from '../pmap/index.ts'
 import type { MappedFile, VmMapEntry } from './entry.ts'
@@ -10,7 +10,8 @@ import type { VmSpace } from './vmSpace.ts'
  *
  * @param report  called with chunks of one byte a page, bit 0, in order; a hole ends it after what came before
  * @param mayKnow does the caller own the file, or may it write it?
- * @errors EINVAL unaligned; ENOMEM a hole, or beyond the address space
+ * @param vec     where the caller will put the bytes, an address of the program
+ * @errors EINVAL unaligned; ENOMEM a hole, or beyond the address space; EFAULT vec reaches beyond it
  * @locks  map read; never sleeps
  * @manual mincore(2), Linux
  */
@@ -20,11 +21,13 @@ export function mincoreRegion(
   bytes: number,
   report: (pages: Uint8Array) => void,
   mayKnow: (file: MappedFile) => boolean = (file) => file.isWritable,
+  vec = 0,
 ): 0 | Err {
   const { map } = space
   if (!isPageAligned(addr)) return EINVAL
+  if (addr < 0 || bytes < 0 || addr + bytes > map.max) return ENOMEM
   const length = roundPage(bytes)
-  if (addr < 0 || addr + length > map.max) return ENOMEM
+  if (vec < 0 || vec + length / PAGE_SIZE > map.max) return EFAULT
   for (let at = addr; at < addr + length;) {
     const entry = map.lookup(at)
     if (entry === null) return ENOMEM

@@ -1,4 +1,16 @@
-import { EINVAL, ENOMEM, EPERM, type Err, isErr, roundPage, type Sleep, truncPage } from '../../base/index.ts'
+import {
+  ADDRESS_END,
+  EINVAL,
+  ENOMEM,
+  EPERM,
+  type Err,
+  isErr,
+  PAGE_MASK,
+  pageLength,
+  type Sleep,
+  truncPage,
+  unsigned64,
+} from '../../base/index.ts'
 import { VM_DROPPABLE, VM_IO, VM_LOCKED, VM_LOCKONFAULT, VM_PFNMAP, type VmMapEntry } from './entry.ts'
 import { lockedBytes } from './growDown.ts'
 import { locked } from './locked.ts'
@@ -16,18 +28,18 @@ const NEVER = VM_IO | VM_PFNMAP | VM_DROPPABLE
  * mlock(2), mlock2(2): marks whole pages as locked, in ascending order, then faults them in.
  *
  * @param onFault  lock pages as they come; nothing is faulted in
- * @errors EINVAL the range wraps; EPERM the limit is 0; ENOMEM above the limit, a hole, or a page that cannot be had (the
- *         entries marked so far stay marked)
+ * @errors EPERM the limit is 0; ENOMEM above the limit, a hole, or a page that cannot be had (the entries marked so far
+ *         stay marked); EINVAL the range wraps
  * @locks  map write-locked while marking; sleeps
  * @manual mlock(2), Linux
  */
 export function* mlockRegion(space: VmSpace, addr: number, bytes: number, onFault: boolean): Sleep<0 | Err> {
   const { limits } = space
-  const start = truncPage(addr)
-  const end = start + roundPage(bytes + (addr - start))
-  if (addr < 0 || end > 2 ** 53) return EINVAL
   if (limits.memlock === 0) return EPERM
+  const start = unsigned64(truncPage(addr))
+  const end = start + pageLength(bytes + (addr & PAGE_MASK))
   if (lockedBytes(space) + (end - start) - lockedBytesIn(space, start, end) > limits.memlock) return ENOMEM
+  if (end >= ADDRESS_END) return EINVAL
   const error = yield* locked(space.map, () => mark(space, start, end, onFault ? LOCKS : VM_LOCKED))
   if (error !== 0 || onFault) return error
   const done = yield* space.vm.populate(space, start, end, 0)
@@ -36,9 +48,9 @@ export function* mlockRegion(space: VmSpace, addr: number, bytes: number, onFaul
 
 /** munlock(2). @errors EINVAL, ENOMEM a hole @manual munlock(2), Linux */
 export function* munlockRegion(space: VmSpace, addr: number, bytes: number): Sleep<0 | Err> {
-  const start = truncPage(addr)
-  const end = start + roundPage(bytes + (addr - start))
-  if (addr < 0 || end > 2 ** 53) return EINVAL
+  const start = unsigned64(truncPage(addr))
+  const end = start + pageLength(bytes + (addr & PAGE_MASK))
+  if (end >= ADDRESS_END) return EINVAL
   return yield* locked(space.map, () => mark(space, start, end, 0))
 }
 

@@ -1,15 +1,4 @@
-import {
-  EAGAIN,
-  EINVAL,
-  ENOMEM,
-  EOVERFLOW,
-  EPERM,
-  type Err,
-  isErr,
-  PAGE_SIZE,
-  roundPage,
-  type Sleep,
-} from '../../base/index.ts'
+import { EAGAIN, EINVAL, ENOMEM, EPERM, type Err, isErr, PAGE_SIZE, roundPage, type Sleep } from '../../base/index.ts'
 import type { MemoryObject } from '../object/index.ts'
 import {
   type EntryAttributes,
@@ -76,7 +65,8 @@ export interface MmapRequest {
  * unless MAP_POPULATE or a lock asks for it.
  *
  * @returns the address
- * @errors in the kernel's order: EINVAL, ENOMEM, EOVERFLOW, the errors of the address choice, those of the file, limits
+ * @errors in the kernel's order: EINVAL, ENOMEM, the errors of the address choice, those of the file, EPERM something
+ *         sealed in the way, limits
  * @locks  map write-locked; sleeps for it
  * @manual mmap(2), Linux
  */
@@ -97,7 +87,6 @@ export function mmapLocked(space: VmSpace, r: MmapRequest): number | Err {
   if (r.length === 0) return EINVAL
   const length = roundPage(r.length)
   if (!(length > 0) || length > 2 ** 52) return ENOMEM
-  if (r.pgoff + length / PAGE_SIZE > 2 ** 52) return EOVERFLOW
   if (map.entryCount > space.maxMapCount) return ENOMEM
 
   const isShared = (r.flags & MAP_TYPE) === MAP_SHARED || (r.flags & MAP_TYPE) === MAP_SHARED_VALIDATE
@@ -115,10 +104,10 @@ export function mmapLocked(space: VmSpace, r: MmapRequest): number | Err {
   // Where nothing is overcommitted nobody goes without a reserve.
   const isStrict = space.vm.commit.mode === OVERCOMMIT_NEVER
   const a = attributesOf(r, isShared, lockFlags, at, isStrict)
-  const limited = checkLimits(space, at, length, a)
-  if (limited !== 0) return limited
   for (let e = map.firstEndingAbove(at); e !== null && e.start < at + length; e = e.next)
     if ((e.vmFlags & VM_SEALED) !== 0) return EPERM
+  const limited = checkLimits(space, at, length, a)
+  if (limited !== 0) return limited
   if ((a.vmFlags & VM_ACCOUNT) !== 0 && !mayCommit(space, length)) return ENOMEM
 
   map.removeRange(at, at + length)

@@ -1,4 +1,5 @@
 import {
+  ADDRESS_END,
   EACCES,
   EINVAL,
   ENOMEM,
@@ -7,8 +8,9 @@ import {
   isErr,
   isPageAligned,
   type Pfn,
-  roundPage,
+  pageLength,
   type Sleep,
+  unsigned64,
 } from '../../base/index.ts'
 import { amapLookup, anonPage } from '../anon/index.ts'
 import { PG_dirty } from '../phys/index.ts'
@@ -60,12 +62,11 @@ function mprotectLocked(space: VmSpace, addr: number, bytes: number, prot: numbe
   if (growsDown && (prot & PROT_GROWSUP) !== 0) return EINVAL
   if (!isPageAligned(addr)) return EINVAL
   if (bytes === 0) return 0
-  const length = roundPage(bytes)
-  if (addr < 0 || addr + length > 2 ** 52 || length <= 0) return ENOMEM
+  let start = unsigned64(addr)
+  const end = start + pageLength(bytes)
+  if (end === start || end >= ADDRESS_END) return ENOMEM
   if ((prot & ~(7 | PROT_SEM | PROT_GROWSDOWN | PROT_GROWSUP)) !== 0) return EINVAL
   const protection = prot & 7
-  const end = addr + length
-  let start = addr
   let entry = map.firstEndingAbove(start)
   if (entry === null) return ENOMEM
   if (growsDown) {

@@ -8,7 +8,7 @@ import {
   isErr,
   isPageAligned,
   PAGE_SIZE,
-  roundPage,
+  pageLength,
   type Sleep,
 } from '../../base/index.ts'
 import { amapMoveRange } from '../anon/index.ts'
@@ -52,7 +52,7 @@ export function* mremapRegion(
   flags: number,
   target: number,
 ): Sleep<number | Err> {
-  const r: Request = { space, old, oldLength: roundPage(oldBytes), newLength: roundPage(newBytes), flags, target }
+  const r: Request = { space, old, oldLength: pageLength(oldBytes), newLength: pageLength(newBytes), flags, target }
   const { map } = space
   const result = yield* locked(map, () => {
     // While it moves a mapping is there twice: that is no peak.

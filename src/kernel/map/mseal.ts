@@ -1,4 +1,14 @@
-import { EINVAL, ENOMEM, type Err, isErr, isPageAligned, roundPage, type Sleep } from '../../base/index.ts'
+import {
+  ADDRESS_END,
+  EINVAL,
+  ENOMEM,
+  type Err,
+  isErr,
+  isPageAligned,
+  pageLength,
+  type Sleep,
+  unsigned64,
+} from '../../base/index.ts'
 import { VM_SEALED } from './entry.ts'
 import { locked } from './locked.ts'
 import { modifyPart } from './modifyRange.ts'
@@ -11,10 +21,12 @@ import type { VmSpace } from './vmSpace.ts'
  * @manual mseal(2), Linux
  */
 export function* msealRegion(space: VmSpace, addr: number, bytes: number, flags: number): Sleep<0 | Err> {
-  if (flags !== 0 || !isPageAligned(addr) || addr < 0) return EINVAL
-  const end = addr + roundPage(bytes)
-  if (end > 2 ** 53) return EINVAL
-  return yield* locked(space.map, () => sealAll(space, addr, end))
+  if (flags !== 0 || !isPageAligned(addr)) return EINVAL
+  const start = unsigned64(addr)
+  const length = pageLength(bytes)
+  const end = start + length
+  if ((bytes !== 0 && length === 0) || end >= ADDRESS_END) return EINVAL
+  return yield* locked(space.map, () => sealAll(space, start, end))
 }
 
 function sealAll(space: VmSpace, start: number, end: number): 0 | Err {

@@ -1,4 +1,5 @@
 import {
+  ADDRESS_END,
   EBUSY,
   EINVAL,
   ENOMEM,
@@ -6,8 +7,9 @@ import {
   isErr,
   isPageAligned,
   PAGE_SIZE,
-  roundPage,
+  pageLength,
   type Sleep,
+  unsigned64,
 } from '../../base/index.ts'
 import { PGO_CLEANIT, PGO_SYNCIO } from '../object/index.ts'
 import { VM_LOCKED, VM_SHARED } from './entry.ts'
@@ -26,11 +28,11 @@ export const MS_SYNC = 4
  */
 export function* msyncRegion(space: VmSpace, addr: number, bytes: number, flags: number): Sleep<0 | Err> {
   if ((flags & ~7) !== 0 || !isPageAligned(addr) || (flags & 5) === 5) return EINVAL
-  const length = roundPage(bytes)
-  const end = addr + length
-  if (addr < 0 || end > 2 ** 53 || (bytes > 0 && length === 0)) return ENOMEM
+  const start = unsigned64(addr)
+  const end = start + pageLength(bytes)
+  if (end >= ADDRESS_END) return ENOMEM
   let hole = false
-  for (let at = addr; at < end;) {
+  for (let at = start; at < end;) {
     const entry = space.map.firstEndingAbove(at)
     if (entry === null || entry.start >= end) return ENOMEM
     if (entry.start > at) hole = true

@@ -1,4 +1,4 @@
-import { EINVAL, type Err, isErr, PAGE_SIZE, type Sleep, truncPage } from '../../base/index.ts'
+import { EINVAL, EOVERFLOW, type Err, isErr, PAGE_SIZE, type Sleep, truncPage } from '../../base/index.ts'
 import { MAP_FIXED } from './findSpace.ts'
 import { VM_LOCKED, VM_SHARED, type VmMapEntry } from './entry.ts'
 import { locked } from './locked.ts'
@@ -13,7 +13,7 @@ import type { VmSpace } from './vmSpace.ts'
  * @param prot   must be 0
  * @param flags  MAP_NONBLOCK: the new pages are not faulted in, unless the mapping is locked
  * @errors EINVAL for every bad argument: no shared writable-opened mapping there, other files or flags in the range, an
- *         offset that wraps
+ *         offset that wraps; EOVERFLOW an offset beyond the largest file
  * @locks  map write-locked; sleeps
  * @manual remap_file_pages(2), Linux
  */
@@ -28,7 +28,7 @@ export function* remapFilePages(
   if (prot !== 0) return EINVAL
   const at = truncPage(start)
   const bytes = truncPage(size)
-  if (at < 0 || bytes <= 0 || at + bytes > 2 ** 53 || pgoff < 0 || pgoff + bytes / PAGE_SIZE > 2 ** 52) return EINVAL
+  if (at < 0 || bytes <= 0 || at + bytes > 2 ** 53 || pgoff + bytes / PAGE_SIZE >= 2 ** 64) return EINVAL
   const result = yield* locked(space.map, () => remapLocked(space, at, bytes, pgoff))
   if (isErr(result)) return result
   const isLocked = ((space.map.lookup(at)?.vmFlags ?? 0) & VM_LOCKED) !== 0
@@ -46,6 +46,8 @@ function remapLocked(space: VmSpace, at: number, bytes: number, pgoff: number): 
     if (next.maxProtection !== entry.maxProtection) return EINVAL
     e = next
   }
+  // A file has at most 2^63 - 1 bytes.
+  if (pgoff + bytes / PAGE_SIZE >= 2 ** 51) return EOVERFLOW
   const { object, file } = entry
   object.pager.reference(object)
   file?.reference()

@@ -73,8 +73,13 @@ const IOV_MAX = 1024
 /** Most bytes of one read or write, as Linux has it. */
 export const RW_MAX = 0x7ffff000
 
-/** The buffers of readv and writev. EINVAL for more than 1024 or a negative length; EFAULT. */
-export function* vectorAt(thread: Thread, address: number, count: number): Sleep<OrErr<IoVec[]>> {
+/**
+ * The buffers of readv and writev.
+ *
+ * @param isElsewhere  they lie in the memory of another process: only their lengths are looked at
+ * @errors EINVAL more than 1024, or a negative length; EFAULT
+ */
+export function* vectorAt(thread: Thread, address: number, count: number, isElsewhere = false): Sleep<OrErr<IoVec[]>> {
   if (count < 0 || count > IOV_MAX) return EINVAL
   const bytes = yield* copyIn(thread.space, address, count * 16)
   if (isErr(bytes)) return bytes
@@ -84,7 +89,7 @@ export function* vectorAt(thread: Thread, address: number, count: number): Sleep
     const length = getLong(view, i * 16 + 8)
     if (length < 0) return EINVAL
     const base = getLong(view, i * 16)
-    if (length > 0 && (base < 0 || base + length > thread.space.map.max)) return EFAULT
+    if (!isElsewhere && length > 0 && (base < 0 || base + length > thread.space.map.max)) return EFAULT
     vectors.push({ base, length })
   }
   return vectors

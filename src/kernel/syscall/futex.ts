@@ -10,7 +10,9 @@ import {
   type Sleep,
   sleepOn,
 } from '../../base/index.ts'
+import type { VmSpace } from '../map/index.ts'
 import {
+  copyIn,
   copyInInt,
   copyOutInt,
   FUTEX_BITSET_ANY,
@@ -28,6 +30,16 @@ const FUTEX_CMP_REQUEUE = 4
 const FUTEX_WAKE_OP = 5
 const FUTEX_WAIT_BITSET = 9
 const FUTEX_WAKE_BITSET = 10
+const COMMANDS = [
+  FUTEX_WAIT,
+  FUTEX_WAKE,
+  FUTEX_REQUEUE,
+  FUTEX_CMP_REQUEUE,
+  FUTEX_WAKE_OP,
+  FUTEX_WAIT_BITSET,
+  FUTEX_WAKE_BITSET,
+]
+const FUTEX_PRIVATE = 128
 const FUTEX_CLOCK_REALTIME = 256
 const COMMAND = 127
 
@@ -39,21 +51,24 @@ export function* futex(kernel: Kernel, thread: Thread): Sleep<number> {
   const { futexes } = kernel
   const { space } = thread
   const command = operation & COMMAND
+  const isWait = command === FUTEX_WAIT || command === FUTEX_WAIT_BITSET
+  const deadline = isWait ? yield* deadlineOf(kernel, thread, command, operation) : Infinity
+  if (isErr(deadline)) return deadline
+  if ((operation & FUTEX_CLOCK_REALTIME) !== 0 && command !== FUTEX_WAIT_BITSET) return ENOSYS
+  if (!COMMANDS.includes(command)) return ENOSYS
+  const bitset = command === FUTEX_WAIT_BITSET || command === FUTEX_WAKE_BITSET ? int(thread, 5) : FUTEX_BITSET_ANY
+  if (bitset === 0) return EINVAL
   if (address % 4 !== 0) return EINVAL
   if (!(address >= 0 && address < space.map.max)) return EFAULT
+  if ((operation & FUTEX_PRIVATE) === 0 && !(yield* hasSharedWord(space, address))) return EFAULT
   switch (command) {
     case FUTEX_WAIT:
-    case FUTEX_WAIT_BITSET: {
-      const bitset = command === FUTEX_WAIT ? FUTEX_BITSET_ANY : int(thread, 5)
-      const deadline = yield* deadlineOf(kernel, thread, command, operation)
-      return isErr(deadline) ? deadline : yield* wait(kernel, thread, address, value, bitset, deadline)
-    }
+    case FUTEX_WAIT_BITSET:
+      return yield* wait(kernel, thread, address, value, bitset, deadline)
     case FUTEX_WAKE:
       return futexes.wake(futexes.keyOf(space, address), value)
-    case FUTEX_WAKE_BITSET: {
-      const bitset = int(thread, 5)
-      return bitset === 0 ? EINVAL : futexes.wake(futexes.keyOf(space, address), value, bitset)
-    }
+    case FUTEX_WAKE_BITSET:
+      return futexes.wake(futexes.keyOf(space, address), value, bitset)
     case FUTEX_REQUEUE:
     case FUTEX_CMP_REQUEUE:
       return yield* requeue(kernel, thread, address, value, command === FUTEX_CMP_REQUEUE)
@@ -62,6 +77,13 @@ export function* futex(kernel: Kernel, thread: Thread): Sleep<number> {
     default:
       return ENOSYS
   }
+}
+
+/** What a word is that others may see too depends on its page: that must be there, and be one that can change. */
+function* hasSharedWord(space: VmSpace, address: number): Sleep<boolean> {
+  if (isErr(yield* copyIn(space, address, 4))) return false
+  const entry = space.map.lookup(address)
+  return entry !== null && (entry.object !== null || !entry.isCow || (entry.protection & 2) !== 0)
 }
 
 /** Relative for WAIT, absolute for WAIT_BITSET. */
@@ -84,7 +106,6 @@ function* wait(
   bitset: number,
   deadline: number,
 ): Sleep<number> {
-  if (bitset === 0) return EINVAL
   const { futexes } = kernel
   thread.restartDeadline = Number.NaN
   const word = yield* copyInInt(thread.space, address)

@@ -1,6 +1,7 @@
 // The calls that change mappings, but mmap.
 
 import {
+  ADDRESS_END,
   EINVAL,
   ENAMETOOLONG,
   ENOMEM,
@@ -8,10 +9,19 @@ import {
   EPERM,
   isErr,
   isPageAligned,
-  roundPage,
+  pageLength,
   type Sleep,
+  unsigned64,
 } from '../../base/index.ts'
-import { createMemfd, MAY_WRITE, MFD_CLOEXEC, nameFromBytes, OpenFile, vnodeAccess } from '../file/index.ts'
+import {
+  areMemfdFlags,
+  createMemfd,
+  MAY_WRITE,
+  MFD_CLOEXEC,
+  nameFromBytes,
+  OpenFile,
+  vnodeAccess,
+} from '../file/index.ts'
 import {
   brkRegion,
   madviseRegion,
@@ -38,15 +48,16 @@ export function munmap(_kernel: Kernel, thread: Thread): Sleep<number> {
 }
 /** @manual mprotect(2) */
 export function mprotect(_kernel: Kernel, thread: Thread): Sleep<number> {
-  return mprotectRegion(thread.space, long(thread, 0), size(thread, 1), int(thread, 2))
+  return mprotectRegion(thread.space, long(thread, 0), long(thread, 1), int(thread, 2))
 }
 /** pkey -1 is mprotect; any other is one that nobody has been given. @manual pkey_mprotect(2) */
 export function pkeyMprotect(kernel: Kernel, thread: Thread): number | Sleep<number> {
   if (int(thread, 3) === -1) return mprotect(kernel, thread)
-  const [start, length] = [long(thread, 0), size(thread, 1)]
+  const [start, bytes] = [unsigned64(long(thread, 0)), long(thread, 1)]
   if (!isPageAligned(start)) return EINVAL
-  if (length === 0) return 0
-  return start < 0 || start + roundPage(length) > 2 ** 63 ? ENOMEM : EINVAL
+  if (bytes === 0) return 0
+  const length = pageLength(bytes)
+  return length === 0 || start + length >= ADDRESS_END ? ENOMEM : EINVAL
 }
 /**
  * int pkey_alloc(unsigned flags, unsigned rights): there are none to be had. Where the machine has no keys the kernel has
@@ -68,15 +79,15 @@ export function brk(_kernel: Kernel, thread: Thread): Sleep<number> {
 }
 /** @manual mremap(2) */
 export function mremap(_kernel: Kernel, thread: Thread): Sleep<number> {
-  return mremapRegion(thread.space, long(thread, 0), size(thread, 1), size(thread, 2), int(thread, 3), long(thread, 4))
+  return mremapRegion(thread.space, long(thread, 0), long(thread, 1), long(thread, 2), int(thread, 3), long(thread, 4))
 }
 /** @manual madvise(2) */
 export function madvise(_kernel: Kernel, thread: Thread): Sleep<number> {
-  return madviseRegion(thread.space, long(thread, 0), size(thread, 1), int(thread, 2))
+  return madviseRegion(thread.space, long(thread, 0), long(thread, 1), int(thread, 2))
 }
 /** @manual msync(2) */
 export function msync(_kernel: Kernel, thread: Thread): Sleep<number> {
-  return msyncRegion(thread.space, long(thread, 0), size(thread, 1), int(thread, 2))
+  return msyncRegion(thread.space, long(thread, 0), long(thread, 1), int(thread, 2))
 }
 /** @manual mincore(2) */
 export function* mincore(_kernel: Kernel, thread: Thread): Sleep<number> {
@@ -84,8 +95,9 @@ export function* mincore(_kernel: Kernel, thread: Thread): Sleep<number> {
   const { who } = thread.process
   const mayKnow = (file: MappedFile): boolean =>
     file instanceof OpenFile && (file.vnode.uid === who.uid || vnodeAccess(file.vnode, who, MAY_WRITE) === 0)
-  const result = mincoreRegion(thread.space, long(thread, 0), size(thread, 1), (pages) => parts.push(pages), mayKnow)
   let at = long(thread, 2)
+  const report = (pages: Uint8Array): void => void parts.push(pages)
+  const result = mincoreRegion(thread.space, long(thread, 0), long(thread, 1), report, mayKnow, at)
   for (const part of parts) {
     const written = yield* copyOut(thread.space, at, part)
     if (isErr(written)) return written
@@ -95,17 +107,17 @@ export function* mincore(_kernel: Kernel, thread: Thread): Sleep<number> {
 }
 /** @manual mlock(2) */
 export function mlock(_kernel: Kernel, thread: Thread): Sleep<number> {
-  return mlockRegion(thread.space, long(thread, 0), size(thread, 1), false)
+  return mlockRegion(thread.space, long(thread, 0), long(thread, 1), false)
 }
 /** @manual mlock2(2) */
 export function mlock2(_kernel: Kernel, thread: Thread): number | Sleep<number> {
   const flags = int(thread, 2)
   if ((flags & ~MLOCK_ONFAULT) !== 0) return EINVAL
-  return mlockRegion(thread.space, long(thread, 0), size(thread, 1), flags !== 0)
+  return mlockRegion(thread.space, long(thread, 0), long(thread, 1), flags !== 0)
 }
 /** @manual munlock(2) */
 export function munlock(_kernel: Kernel, thread: Thread): Sleep<number> {
-  return munlockRegion(thread.space, long(thread, 0), size(thread, 1))
+  return munlockRegion(thread.space, long(thread, 0), long(thread, 1))
 }
 /** @manual mlockall(2) */
 export function mlockall(_kernel: Kernel, thread: Thread): Sleep<number> {
@@ -117,7 +129,7 @@ export function munlockall(_kernel: Kernel, thread: Thread): Sleep<number> {
 }
 /** @manual mseal(2) */
 export function mseal(_kernel: Kernel, thread: Thread): Sleep<number> {
-  return msealRegion(thread.space, long(thread, 0), size(thread, 1), int(thread, 2))
+  return msealRegion(thread.space, long(thread, 0), long(thread, 1), int(thread, 2))
 }
 /** @manual remap_file_pages(2) */
 export function remapPages(_kernel: Kernel, thread: Thread): Sleep<number> {
@@ -128,6 +140,7 @@ const MEMFD_NAME_BYTES = 250
 /** @manual memfd_create(2) */
 export function* memfdCreate(kernel: Kernel, thread: Thread): Sleep<number> {
   const flags = int(thread, 1)
+  if (!areMemfdFlags(flags)) return EINVAL
   const name = yield* copyInString(thread.space, long(thread, 0), MEMFD_NAME_BYTES)
   if (isErr(name)) return name === ENAMETOOLONG ? EINVAL : name
   const { uid, gid } = thread.process.who

@@ -1,6 +1,7 @@
 // On which nodes memory is wanted: policies are checked, kept and shown; pages move when they are asked to.
 
 import {
+  ADDRESS_END,
   EACCES,
   EFAULT,
   EINVAL,
@@ -15,9 +16,10 @@ import {
   type OrErr,
   PAGE_SIZE,
   type Pfn,
-  roundPage,
+  pageLength,
   type Sleep,
   truncPage,
+  unsigned64,
 } from '../../base/index.ts'
 import { READ, uvmFault } from '../fault/index.ts'
 import {
@@ -59,8 +61,8 @@ const nodeOf = (phys: Phys, pfn: Pfn): number => phys.zoneOf(phys.frames.indexOf
 /** A mask of `maxnode - 1` bits. @errors EINVAL too long, or a bit that no node can have; EFAULT */
 function* nodesAt(thread: Thread, address: number, maxnode: number): Sleep<{ nodes: number } | Err> {
   const bits = maxnode - 1
-  if (bits <= 0 || address === 0) return { nodes: 0 }
-  if (bits > MASK_BITS_MAX) return EINVAL
+  if (bits === 0 || address === 0) return { nodes: 0 }
+  if (bits < 0 || bits > MASK_BITS_MAX) return EINVAL
   const bytes = yield* copyIn(thread.space, address, Math.ceil(bits / 64) * 8)
   if (isErr(bytes)) return bytes
   let nodes = 0
@@ -120,8 +122,7 @@ export function* setMempolicy({ phys }: Kernel, thread: Thread): Sleep<number> {
 /** long mbind(void *addr, unsigned long len, int mode, const unsigned long *nodes, maxnode, flags) @manual mbind(2) */
 export function* mbind(kernel: Kernel, thread: Thread): Sleep<number> {
   const { phys } = kernel
-  const start = long(thread, 0)
-  const length = size(thread, 1)
+  const start = unsigned64(long(thread, 0))
   const given = modeOf(int(thread, 2))
   if (isErr(given)) return given
   const asked = yield* nodesAt(thread, long(thread, 3), size(thread, 4))
@@ -131,11 +132,11 @@ export function* mbind(kernel: Kernel, thread: Thread): Sleep<number> {
   if ((flags & MPOL_MF_MOVE_ALL) !== 0 && thread.process.who.uid !== 0) return EPERM
   if (!isPageAligned(start)) return EINVAL
   if (given.mode === MPOL_DEFAULT) flags &= ~MPOL_MF_STRICT
-  const end = start + roundPage(length)
-  if (start < 0 || end >= 2 ** 63) return EINVAL
+  const end = start + pageLength(long(thread, 1))
+  if (end >= ADDRESS_END) return EINVAL
+  if (end === start) return 0
   const policy = makePolicy(phys, given.mode, given.flags, asked.nodes)
   if (isErr(policy)) return policy
-  if (end === start) return 0
   const { space } = thread
   const wanted = policy === null || policy.nodes === 0 ? onlineNodes(phys) : policy.nodes
   const moves = (flags & (MPOL_MF_MOVE | MPOL_MF_MOVE_ALL)) !== 0
@@ -175,7 +176,8 @@ export function* getMempolicy(kernel: Kernel, thread: Thread): Sleep<number> {
     if (isErr(written)) return written
   }
   if (nodesAddress === 0) return 0
-  const bytes = Math.ceil((maxnode - 1) / 64) * 8
+  // Near 2^64 the number of bytes wraps, and nothing is written.
+  const bytes = (Math.ceil((maxnode - 1) / 64) * 8) % (ADDRESS_END / 8)
   if (bytes > PAGE_SIZE) return EINVAL
   const mask = new Uint8Array(bytes)
   for (let i = 0; i < Math.min(maxnode - 1, nodeCount); i++) if (hasNode(answer.nodes, i)) mask[i >> 3]! |= 1 << (i & 7)
@@ -214,11 +216,11 @@ function* policyAnswer({ phys }: Kernel, thread: Thread): Sleep<{ value: number;
 
 /** long set_mempolicy_home_node(start, len, home_node, flags) @manual set_mempolicy_home_node(2) */
 export function* setHomeNode({ phys }: Kernel, thread: Thread): Sleep<number> {
-  const start = long(thread, 0)
+  const start = unsigned64(long(thread, 0))
   const node = size(thread, 2)
   if (!isPageAligned(start) || size(thread, 3) !== 0 || node >= nodeIds(phys)) return EINVAL
-  const end = start + roundPage(size(thread, 1))
-  if (start < 0 || end >= 2 ** 63) return EINVAL
+  const end = start + pageLength(long(thread, 1))
+  if (end >= ADDRESS_END) return EINVAL
   return end === start ? 0 : yield* setHome(thread.space, start, end, node, ENOENT)
 }
 

@@ -110,21 +110,30 @@ function* mmapFile(thread: Thread, base: Request, file: OpenFile): Sleep<number>
   return at
 }
 
+/** A file has at most 2^63 - 1 bytes: this many pages, the last one not whole. */
+const FILE_PAGES = 2 ** 51
 /** What a file allows, in the kernel's order (Linux specification 1.5, steps 12 to 20). */
 function checkFile(r: Request, file: OpenFile): 0 | Err {
   const type = r.flags & MAP_TYPE
   const { vnode } = file
   const isShared = type === MAP_SHARED || type === MAP_SHARED_VALIDATE
   const storesToFile = isShared && (r.prot & 2) !== 0
-  if (r.pgoff * PAGE_SIZE + r.length >= 2 ** 63) return EOVERFLOW
+  const pages = roundPage(r.length) / PAGE_SIZE
+  if (r.pgoff + pages >= (vnode.kind === 'file' ? FILE_PAGES : 2 * FILE_PAGES)) return EOVERFLOW
   if (type === MAP_SHARED_VALIDATE && (r.flags & (~KNOWN_FLAGS | MAP_SYNC)) !== 0) return EOPNOTSUPP
+  if (!isShared && type !== MAP_PRIVATE) return EINVAL
   if (storesToFile && !file.isWritable) return EACCES
   if (!file.isReadable) return EACCES
+  if ((r.prot & 4) !== 0 && isNoExec(file)) return EPERM
   if (vnode.object === null && !isZero(file)) return ENODEV
   if ((r.flags & MAP_GROWSDOWN) !== 0) return EINVAL
-  if (!isShared && type !== MAP_PRIVATE) return EINVAL
   if (storesToFile && (vnode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0) return EPERM
   return 0
+}
+/** Nothing can be executed from /proc and /sys, nor from what never had a name: pipes, what userfaultfd answers. */
+function isNoExec({ vnode }: OpenFile): boolean {
+  const { fs, kind, parent } = vnode
+  return fs.typeName === 'proc' || fs.typeName === 'sysfs' || (parent === null && kind !== 'file' && kind !== 'dir')
 }
 const isZero = (file: OpenFile): boolean =>
   file.vnode.kind === 'chardev' && file.files.devices.get(file.vnode.rdev)?.mapping === 'zero'

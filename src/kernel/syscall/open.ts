@@ -63,7 +63,7 @@ export function* pipe2(kernel: Kernel, thread: Thread): Sleep<number> {
   const flags = int(thread, 1)
   if ((flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT)) !== 0) return EINVAL
   const { fds } = thread.process
-  const { reader, writer } = makePipe(kernel.files, flags & O_NONBLOCK)
+  const { reader, writer } = makePipe(kernel.files, flags & O_NONBLOCK, thread.process.who)
   const isCloexec = (flags & O_CLOEXEC) !== 0
   const first = fds!.install(reader, 0, isCloexec)
   if (isErr(first)) {

@@ -228,6 +228,7 @@ export function* truncate(kernel: Kernel, thread: Thread): Sleep<number> {
 }
 /** @manual ftruncate(2) */
 export function* ftruncate(kernel: Kernel, thread: Thread): Sleep<number> {
+  if (long(thread, 1) < 0) return EINVAL
   const file = fileArg(thread, 0)
   if (isErr(file)) return file
   if (!file.isWritable || file.vnode.kind !== 'file') return EINVAL

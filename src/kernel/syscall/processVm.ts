@@ -1,8 +1,6 @@
-import { EFAULT, EINVAL, EPERM, ESRCH, isErr, type OrErr, PAGE_MASK, PAGE_SIZE, type Sleep } from '../../base/index.ts'
+import { EFAULT, EINVAL, EPERM, ESRCH, isErr, PAGE_MASK, PAGE_SIZE, type Sleep } from '../../base/index.ts'
 import { copyIn, copyOut, type IoVec, type Kernel, type Thread } from '../process/index.ts'
 import { int, long, size, vectorAt } from './call.ts'
-
-const IOV_MAX = 1024
 
 /** ssize_t process_vm_readv(pid, local vectors, count, remote vectors, count, flags) @manual process_vm_readv(2) */
 export function processVmReadv(kernel: Kernel, thread: Thread): Sleep<number> {
@@ -16,11 +14,12 @@ export function processVmWritev(kernel: Kernel, thread: Thread): Sleep<number> {
 /** In order; stops at the first page of either side that is not accessible, which is an error only at the beginning. */
 function* transfer(kernel: Kernel, thread: Thread, isWrite: boolean): Sleep<number> {
   if (size(thread, 5) !== 0) return EINVAL
-  if (size(thread, 2) > IOV_MAX || size(thread, 4) > IOV_MAX) return EINVAL
   const local = yield* vectorAt(thread, long(thread, 1), size(thread, 2))
   if (isErr(local)) return local
-  const remote = yield* remoteVectors(thread)
+  if (total(local) === 0) return 0
+  const remote = yield* vectorAt(thread, long(thread, 3), size(thread, 4), true)
   if (isErr(remote)) return remote
+  if (total(remote) === 0) return 0
   const process = kernel.processes.byPid.get(int(thread, 0))
   if (process === undefined || process.space === null) return ESRCH
   const { who } = thread.process
@@ -51,8 +50,7 @@ function* transfer(kernel: Kernel, thread: Thread, isWrite: boolean): Sleep<numb
       tAt = 0
     }
   }
-  const wanted = Math.min(total(from), total(to))
-  return done > 0 || wanted === 0 ? done : EFAULT
+  return done > 0 ? done : EFAULT
 }
 const total = (vectors: readonly IoVec[]): number => vectors.reduce((sum, { length }) => sum + length, 0)
 
@@ -65,7 +63,4 @@ function* pieces(vectors: readonly IoVec[]): IterableIterator<IoVec> {
       at += step
     }
   }
-}
-function* remoteVectors(thread: Thread): Sleep<OrErr<IoVec[]>> {
-  return yield* vectorAt(thread, long(thread, 3), size(thread, 4))
 }

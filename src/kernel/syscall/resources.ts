@@ -1,4 +1,4 @@
-import { EINVAL, EPERM, isErr, type Sleep } from '../../base/index.ts'
+import { EFAULT, EINVAL, EPERM, type Err, isErr, type Sleep } from '../../base/index.ts'
 import {
   copyIn,
   type Kernel,
@@ -22,36 +22,53 @@ const toAbi = (limit: number): number => (limit === Infinity ? -1 : limit)
 
 /** int prlimit64(pid_t pid, int which, const struct rlimit64 *new, struct rlimit64 *old) @manual prlimit(2) */
 export function* prlimit64(kernel: Kernel, thread: Thread): Sleep<number> {
+  const wanted = yield* limitAt(thread, long(thread, 2))
+  if (isErr(wanted)) return wanted
   const process = processOf(kernel, thread, int(thread, 0))
   if (isErr(process)) return process
   if (process.who.uid !== thread.process.who.uid && thread.process.who.uid !== 0) return EPERM
-  return yield* limit(thread, process, int(thread, 1), long(thread, 2), long(thread, 3))
+  return yield* limit(thread, process, int(thread, 1), wanted, long(thread, 3), long(thread, 3) === 0)
 }
 /** @manual getrlimit(2) */
 export function* getrlimit(_kernel: Kernel, thread: Thread): Sleep<number> {
-  return yield* limit(thread, thread.process, int(thread, 0), 0, long(thread, 1))
+  return yield* limit(thread, thread.process, int(thread, 0), null, long(thread, 1), false)
 }
 /** @manual setrlimit(2) */
 export function* setrlimit(_kernel: Kernel, thread: Thread): Sleep<number> {
-  return yield* limit(thread, thread.process, int(thread, 0), long(thread, 1), 0)
+  const wanted = long(thread, 1) === 0 ? EFAULT : yield* limitAt(thread, long(thread, 1))
+  return isErr(wanted) ? wanted : yield* limit(thread, thread.process, int(thread, 0), wanted, 0, true)
 }
 
-function* limit(thread: Thread, process: Process, which: number, newAt: number, oldAt: number): Sleep<number> {
+interface LimitPair {
+  readonly soft: number
+  readonly hard: number
+}
+/** struct rlimit64 { u64 soft, u64 hard }, or null where there is none. @errors EFAULT */
+function* limitAt(thread: Thread, address: number): Sleep<LimitPair | null | Err> {
+  if (address === 0) return null
+  const bytes = yield* copyIn(thread.space, address, 16)
+  if (isErr(bytes)) return bytes
+  const view = viewOf(bytes)
+  return { soft: fromAbi(getUnsigned(view, 0)), hard: fromAbi(getUnsigned(view, 8)) }
+}
+function* limit(
+  thread: Thread,
+  process: Process,
+  which: number,
+  wanted: LimitPair | null,
+  oldAt: number,
+  isUnasked: boolean,
+): Sleep<number> {
   if (which < 0 || which >= RLIMIT_COUNT) return EINVAL
   const { soft, hard } = process.limits
   const old = [soft[which]!, hard[which]!]
-  if (newAt !== 0) {
-    const bytes = yield* copyIn(thread.space, newAt, 16)
-    if (isErr(bytes)) return bytes
-    const view = viewOf(bytes)
-    const wantedSoft = fromAbi(getUnsigned(view, 0))
-    const wantedHard = fromAbi(getUnsigned(view, 8))
-    if (wantedSoft > wantedHard) return EINVAL
-    if (wantedHard > old[1]! && thread.process.who.uid !== 0) return EPERM
-    process.limits.set(which, wantedSoft, wantedHard)
+  if (wanted !== null) {
+    if (wanted.soft > wanted.hard) return EINVAL
+    if (wanted.hard > old[1]! && thread.process.who.uid !== 0) return EPERM
+    process.limits.set(which, wanted.soft, wanted.hard)
     apply(process, which)
   }
-  if (oldAt === 0) return 0
+  if (isUnasked) return 0
   return yield* putStruct(thread, oldAt, 16, (view) => {
     putLong(view, 0, toAbi(old[0]!))
     putLong(view, 8, toAbi(old[1]!))

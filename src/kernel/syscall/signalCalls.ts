@@ -52,13 +52,13 @@ const ACTION_BYTES = 24
 export function* sigaction(_kernel: Kernel, thread: Thread): Sleep<number> {
   const signo = int(thread, 0)
   const { process } = thread
-  if (size(thread, 3) !== SET_BYTES || signo < 1 || signo > SIGNAL_COUNT) return EINVAL
+  if (size(thread, 3) !== SET_BYTES) return EINVAL
   const isNew = long(thread, 1) !== 0
-  if (isNew && (signo === SIGKILL || signo === SIGSTOP)) return EINVAL
+  const bytes = isNew ? yield* copyIn(thread.space, long(thread, 1), ACTION_BYTES) : null
+  if (isErr(bytes)) return bytes
+  if (signo < 1 || signo > SIGNAL_COUNT || (isNew && (signo === SIGKILL || signo === SIGSTOP))) return EINVAL
   const old = process.actions.get(signo)
-  if (isNew) {
-    const bytes = yield* copyIn(thread.space, long(thread, 1), ACTION_BYTES)
-    if (isErr(bytes)) return bytes
+  if (bytes !== null) {
     const view = viewOf(bytes)
     const mask = view.getBigUint64(16, true) & ~UNBLOCKABLE
     process.actions.set(signo, { handler: getLong(view, 0), flags: view.getUint32(8, true), mask })
@@ -100,8 +100,11 @@ export function* sigprocmask(_kernel: Kernel, thread: Thread): Sleep<number> {
 }
 /** @manual rt_sigpending(2) */
 export function* sigpending(_kernel: Kernel, thread: Thread): Sleep<number> {
-  if (size(thread, 1) > SET_BYTES) return EINVAL
-  return yield* putSet(thread, long(thread, 0), (thread.pending.set | thread.process.pending.set) & thread.mask)
+  const wanted = size(thread, 1)
+  if (wanted > SET_BYTES) return EINVAL
+  const set = new Uint8Array(SET_BYTES)
+  viewOf(set).setBigUint64(0, (thread.pending.set | thread.process.pending.set) & thread.mask, true)
+  return yield* copyOut(thread.space, long(thread, 0), set.subarray(0, wanted))
 }
 /** @manual rt_sigsuspend(2) */
 export function* sigsuspend(_kernel: Kernel, thread: Thread): Sleep<number> {

@@ -1,4 +1,4 @@
-import { EFAULT, EINTR, EINVAL, EPERM, isErr, type Sleep, sleepUntil } from '../../base/index.ts'
+import { EFAULT, EINTR, EINVAL, EOPNOTSUPP, EPERM, isErr, type Sleep, sleepUntil } from '../../base/index.ts'
 import {
   copyIn,
   countedNs,
@@ -24,6 +24,10 @@ const CLOCK_REALTIME_ALARM = 8
 const CLOCK_BOOTTIME_ALARM = 9
 const CLOCK_TAI = 11
 const TIMER_ABSTIME = 1
+/** Clocks that cannot wake anybody. */
+const NO_SLEEP = [CLOCK_THREAD_CPUTIME_ID, CLOCK_MONOTONIC_RAW, CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE]
+/** In a negative number: the clock of one thread. */
+const CLOCK_OF_THREAD = 4
 
 /** A clock: whole seconds that it is ahead, and nanoseconds beside them (a sum would exceed 2^53). null for none. */
 function readClock(kernel: Kernel, thread: Thread, clock: number): { base: number; ns: number } | null {
@@ -92,9 +96,12 @@ export function* nanosleep(kernel: Kernel, thread: Thread): Sleep<number> {
 export function* clockNanosleep(kernel: Kernel, thread: Thread): Sleep<number> {
   const clock = int(thread, 0)
   const now = readClock(kernel, thread, clock)
-  if (now === null || clock === CLOCK_THREAD_CPUTIME_ID) return EINVAL
+  if (now === null) return EINVAL
+  if (NO_SLEEP.includes(clock)) return EOPNOTSUPP
   const time = yield* timespecAt(thread, long(thread, 2))
   if (isErr(time)) return time
+  // Nobody sleeps until he himself has run so long.
+  if (clock < 0 && (clock & CLOCK_OF_THREAD) !== 0) return EINVAL
   if ((int(thread, 1) & TIMER_ABSTIME) === 0) return yield* sleepFor(kernel, thread, time.ns, long(thread, 3))
   const left = time.ns - (now.base * 1e9 + now.ns)
   if (left <= 0) return 0

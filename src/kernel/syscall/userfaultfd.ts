@@ -30,10 +30,10 @@ const UFFD_USER_MODE_ONLY = 1
 /** int userfaultfd(int flags) @manual userfaultfd(2) */
 export function userfaultfd(kernel: Kernel, thread: Thread): number {
   const flags = int(thread, 0)
-  if ((flags & ~(O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY)) !== 0) return EINVAL
   const userModeOnly = (flags & UFFD_USER_MODE_ONLY) !== 0
   // vm.unprivileged_userfaultfd is 0.
   if (!userModeOnly && thread.process.who.uid !== 0) return EPERM
+  if ((flags & ~(O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY)) !== 0) return EINVAL
   const current = () => {
     const running = kernel.machine.current.thread as Thread | null
     return { tid: running?.tid ?? 0, isInCall: running !== null && running.syscall !== -1 }
@@ -125,7 +125,7 @@ interface Range {
 /** What validate_range of the kernel refuses. */
 function isRange({ space }: UserFaults, start: number, length: number): boolean {
   if (!isPageAligned(start) || !isPageAligned(length) || length <= 0) return false
-  return start >= PAGE_SIZE && start + length <= space.map.max
+  return start >= 0 && start + length <= space.map.max
 }
 /** The range at the head of a structure. @errors EFAULT, EINVAL */
 function* rangeAt(
@@ -176,7 +176,7 @@ function* copy(thread: Thread, listener: UserFaults, address: number): Sleep<num
   if (isErr(bytes)) return bytes
   const view = viewOf(bytes)
   const [start, from, length, mode] = [0, 8, 16, 24].map((at) => getLong(view, at)) as [number, number, number, number]
-  if (!isRange(listener, start, length) || from + length >= 2 ** 63 || from < 0) return EINVAL
+  if (!isRange(listener, start, length) || from < 0 || from + length > listener.space.map.max) return EINVAL
   if ((mode & ~(DONTWAKE | MODE_WP)) !== 0) return EINVAL
   return yield* run(thread, listener, address + 32, (mode & DONTWAKE) === 0, {
     start,

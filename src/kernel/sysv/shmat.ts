@@ -1,4 +1,15 @@
-import { EACCES, EINVAL, type Err, isErr, isPageAligned, roundPage, type Sleep, truncPage } from '../../base/index.ts'
+import {
+  ADDRESS_END,
+  EACCES,
+  EINVAL,
+  type Err,
+  isErr,
+  isPageAligned,
+  roundPage,
+  type Sleep,
+  truncPage,
+  unsigned64,
+} from '../../base/index.ts'
 import { MAP_FIXED, MAP_SHARED, mmapRegion, type VmSpace } from '../map/index.ts'
 import { Attachment } from './segment.ts'
 import type { Owner, Segments } from './segments.ts'
@@ -41,7 +52,11 @@ export function* shmat(
   if (segment === null) return EINVAL
   if (!segments.mayUse(segment, (isReadOnly ? 0o444 : 0o666) | (isCode ? 0o111 : 0), who)) return EACCES
   const length = roundPage(segment.bytes)
-  if (at !== 0 && (flags & SHM_REMAP) === 0 && at >= 0 && !space.map.isFree(at, at + length)) return EINVAL
+  const isGiven = addr !== 0
+  if (isGiven && (flags & SHM_REMAP) === 0) {
+    if (unsigned64(at) + length >= ADDRESS_END) return EINVAL
+    if (at >= 0 && !space.map.isFree(at, at + length)) return EINVAL
+  }
 
   const { object } = segment
   const file = new Attachment(segments, segment, !isReadOnly)
@@ -51,7 +66,7 @@ export function* shmat(
     addr: at,
     length,
     prot: 1 | (isReadOnly ? 0 : 2) | (isCode ? 4 : 0),
-    flags: MAP_SHARED | (at !== 0 ? MAP_FIXED : 0),
+    flags: MAP_SHARED | (isGiven ? MAP_FIXED : 0),
     object,
     file,
     pgoff: 0,

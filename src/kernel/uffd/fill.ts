@@ -67,6 +67,11 @@ export function* fillRange(listener: UserFaults, r: FillRequest): Sleep<number |
   let done = 0
   let error: 0 | Err = 0
   while (done < r.length && error === 0) {
+    const target = targetOf(listener, r, r.start + done)
+    if (isErr(target)) {
+      error = target
+      break
+    }
     const bytes = r.source === undefined ? null : yield* r.source(done)
     if (bytes !== null && isErr(bytes)) {
       error = bytes
@@ -84,14 +89,20 @@ export function* fillRange(listener: UserFaults, r: FillRequest): Sleep<number |
   return done > 0 ? done : error
 }
 
-function fillPage(listener: UserFaults, r: FillRequest, va: number, bytes: Uint8Array | null): 0 | Err | WouldSleep {
-  const { space } = listener
-  const { map, vm } = space
-  let entry = map.lookup(va)
+/** The entry that the page goes into: all of the request lies in it. It may have gone while the source was read. */
+function targetOf({ space }: UserFaults, r: FillRequest, va: number): VmMapEntry | Err {
+  const entry = space.map.lookup(va)
   if (entry === null || entry.listener === null || entry.start > r.start || entry.end < r.start + r.length)
     return ENOENT
   if (r.isProtected && (entry.vmFlags & VM_UFFD_WP) === 0) return EINVAL
   if (r.kind === 'continue' && (entry.object === null || entry.isCow)) return EINVAL
+  return entry
+}
+function fillPage(listener: UserFaults, r: FillRequest, va: number, bytes: Uint8Array | null): 0 | Err | WouldSleep {
+  const { space } = listener
+  const { map, vm } = space
+  let entry = targetOf(listener, r, va)
+  if (isErr(entry)) return entry
   const isThere = pmapLookup(map.pmap, va)
   if (isThere || vm.pmaps.softKind !== SOFT_NONE) return EEXIST
   if (r.kind === 'poison') {

@@ -44,7 +44,8 @@ function movePage(
   const { map, vm } = space
   const source = map.lookup(from)
   const target = map.lookup(to)
-  if (source === null || source.end < from + length || target === null || target.end < to + length) return EINVAL
+  if (source === null || target === null) return ENOENT
+  if (source.end < from + length || target.end < to + length) return EINVAL
   if (!areAlike(source, target)) return EINVAL
   if (target.listener === null) return EINVAL
   const [s, t] = [from + offset, to + offset]

@@ -27,7 +27,7 @@ const FLAG_MINOR = 4
 const MESSAGE_BYTES = 32
 const POLLIN = 1
 const POLLERR = 8
-const O_RDWR = 2
+const O_RDONLY = 0
 
 /** Somebody who sleeps until a page is made. */
 interface Waiter {
@@ -191,7 +191,7 @@ export function openUserFaults(files: Files, space: VmSpace, flags: number, opti
   kassert(!isErr(vnode), 'files without a name can be made')
   vnode.name = 'anon_inode:[userfaultfd]'
   vnode.nlink = 1
-  const file = new OpenFile(files, vnode, O_RDWR | (flags & O_NONBLOCK))
+  const file = new OpenFile(files, vnode, O_RDONLY | (flags & O_NONBLOCK))
   file.io = new UserFaults(space, options)
   return file
 }
