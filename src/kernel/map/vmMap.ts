@@ -30,12 +30,9 @@ export class VmMap {
   tree: EntryTree
   /** Bytes mapped. */
   size = 0
-<<<<<<< Updated upstream
   /** The largest that size was when something was unmapped; it may be larger now. */
   peakSize = 0
-=======
   readonly sizes = new MapSizes()
->>>>>>> Stashed changes
   min: number
   max: number
   /** The address space the map belongs to; null for a kernel map. */
@@ -256,12 +253,8 @@ export class VmMap {
   /** Unlinks an entry whose translations are already gone; its references are dropped later by `detach`. */
   unlink(entry: VmMapEntry): void {
     this.tree.remove(entry)
-<<<<<<< Updated upstream
     if (this.size > this.peakSize) this.peakSize = this.size
-    this.size -= entry.end - entry.start
-=======
     this.#resize(entry, entry.start - entry.end)
->>>>>>> Stashed changes
   }
   /** Drops what an unlinked entry names. All translations of the range are gone and flushed. */
   detach(entry: VmMapEntry): void {
