@@ -20,7 +20,7 @@ import { O_NONBLOCK, O_RDONLY, O_WRONLY, POLLERR, POLLHUP, POLLIN, POLLOUT } fro
 import type { Files } from './files.ts'
 import { OpenFile, type FileIo } from './openFile.ts'
 import type { Uio } from './uio.ts'
-import { FileSystem, ROOT, Vnode, type VnodeKind } from './vnode.ts'
+import { FileSystem, Vnode, type VnodeInit, type VnodeKind } from './vnode.ts'
 
 /** Frames of a pipe: 64 KiB. */
 export const PIPE_PAGES = 16
@@ -272,7 +272,11 @@ export class PipeFs extends FileSystem {
  * @returns      the reading and the writing end, one reference each
  * @manual       pipe2(2)
  */
-export function makePipe(files: Files, flags: number, who = ROOT): { reader: OpenFile; writer: OpenFile } {
+export function makePipe(
+  files: Files,
+  flags: number,
+  who: Pick<VnodeInit, 'uid' | 'gid'> = { uid: 0, gid: 0 },
+): { reader: OpenFile; writer: OpenFile } {
   const id = files.newPipeNumber()
   const { uid, gid } = who
   const vnode = new Vnode(files.pipes, id, { kind: 'pipe', permissions: 0o600, uid, gid, time: files.now() })
