@@ -27,6 +27,7 @@ export interface RunOptions {
 type Declared = NonNullable<ParseArgsConfig['options']>
 const MACHINE: Declared = {
   memory: { type: 'string' },
+  swap: { type: 'string', multiple: true },
   cpus: { type: 'string' },
   nodes: { type: 'string' },
   tlb: { type: 'string' },
@@ -161,6 +162,8 @@ function machineConfig(values: Values): SystemConfig {
     const text = one(values, name)
     if (text !== undefined) config[name] = text
   }
+  const swap = many(values, 'swap')
+  if (swap.length > 0) config['swap'] = swap.length === 1 ? swap[0] : swap
   for (const name of ['cpus', 'nodes', 'seed', 'turn']) {
     const text = one(values, name)
     if (text !== undefined) config[name] = /^\d{1,17}$/.test(text) ? Number(text) : text

@@ -29,6 +29,8 @@ second one ends it at once.
 
 The machine:
   --memory SIZE           RAM, such as 64M or 1G (default 256M; 4M to 16G)
+  --swap SIZE             a swap device, such as 64M, with the time of a disk (default none); may be
+                          repeated. Memory that does not fit goes there and comes back.
   --cpus N                CPUs (default 1; up to 32)
   --nodes N               memory nodes that RAM and CPUs are dealt out to (default 1; up to 16)
   --tlb ENTRIES[xWAYS]    TLB of each CPU, such as 64 or 64x4 (default 64, fully associative)
@@ -58,6 +60,7 @@ it could not be started or an option is wrong, with one line on standard error.
 Examples:
   pagewright run programs/bin/hello.elf 3
   pagewright run --report --cpus 4 --pages sv39 programs/bin/forkcow.elf 64
+  pagewright run --memory 8M --swap 64M --report programs/bin/forkcow.elf 2048
   pagewright run --tlb 64x4 --seed 7 --report=json --report-file run.json programs/bin/sort.elf
   pagewright run --mount .:/work:rw --cwd /work programs/bin/sharedfile.elf 64 /work
   pagewright run --mount /usr/riscv64-linux-gnu/lib:/lib ./my-dynamic-program
@@ -72,7 +75,8 @@ plain work, prints the report of what the virtual memory did, and says what to t
 some seconds. Options are those of \`pagewright run\` that describe the machine.
 
 Options:
-  --memory SIZE, --cpus N, --nodes N, --tlb ENTRIES[xWAYS], --pages FORMAT, --seed N, --turn N
+  --memory SIZE, --swap SIZE, --cpus N, --nodes N, --tlb ENTRIES[xWAYS], --pages FORMAT, --seed N,
+  --turn N
                           see \`pagewright help run\`
   -h, --help              this text
 

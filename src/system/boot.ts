@@ -14,20 +14,30 @@ import {
   RamFs,
   registerMemoryDevices,
   ROOT,
+  shrinkFileCache,
+  syncAll,
   type Vnode,
   type WalkContext,
 } from '../kernel/file/index.ts'
-import { linux, mayCommit, mayPromise, Vm } from '../kernel/map/index.ts'
+import { isMlocked, linux, mayCommit, mayPromise, Vm } from '../kernel/map/index.ts'
 import { Migrator } from '../kernel/migrate/index.ts'
 import { bootPhys } from '../kernel/phys/index.ts'
 import { Pmaps } from '../kernel/pmap/index.ts'
-import { createVdso, FutexTable, type Kernel, ProcessTable, type Thread } from '../kernel/process/index.ts'
+import {
+  createVdso,
+  FutexTable,
+  type Kernel,
+  killForMemory,
+  ProcessTable,
+  type Thread,
+} from '../kernel/process/index.ts'
 import { committedPages, makeProcFs, makeSysFs } from '../kernel/proc/index.ts'
+import { LinuxReclaimer } from '../kernel/reclaim/index.ts'
+import { Swap, swapOn } from '../kernel/swap/index.ts'
 import { Segments } from '../kernel/sysv/index.ts'
-import { Machine, sv39, sv48 } from '../machine/index.ts'
+import { Disk, Machine, sv39, sv48 } from '../machine/index.ts'
 import { DecodeCache, Hart } from '../rv64/index.ts'
 import type { CheckedConfig } from './config.ts'
-import { FileReclaimer } from './fileReclaimer.ts'
 import { MemoryFiles } from './memoryFiles.ts'
 import { Scheduler } from './scheduler.ts'
 
@@ -35,6 +45,8 @@ import { Scheduler } from './scheduler.ts'
 const RAM_START = 2 * GiB
 /** Nodes begin at multiples of this: a section belongs to one node. */
 const NODE_ALIGN = 128 * MiB
+/** Of a swap device, as of the disk that host files lie on. */
+const DISK_BYTES_PER_SECOND = 1e9
 const FORMATS = { sv39, sv48 } as const
 
 /** What boot leaves behind. */
@@ -89,7 +101,25 @@ export function boot(config: CheckedConfig): Booted {
   const scheduler = new Scheduler(machine, harts, config.turn)
   const files = new Files(machine, phys, vm.objects, { pmaps })
   const { anons, objects } = vm
-  phys.reclaimer = new FileReclaimer(files, new Migrator({ phys, pmaps, anons, objects, cache: files.cache }))
+  const migrator = new Migrator({ phys, pmaps, anons, objects, cache: files.cache })
+  const reclaimer = new LinuxReclaimer(vm, files.cache, migrator, {
+    shrinkFiles: (pages, all) => shrinkFileCache(files, pages, all),
+    writeFiles: () => syncAll(files),
+    kill: () => killForMemory(kernel),
+    start: (daemon) => scheduler.spawnKernel('kswapd0', daemon, true),
+    isLocked: (f) => isMlocked(vm, f),
+  })
+  if (config.swap.length > 0) {
+    const swap = new Swap(phys)
+    swap.freesEarly = true
+    config.swap.forEach((sizeBytes, i) => {
+      const latencyNs = config.diskLatency * 1000
+      const name = `/dev/swap${i}`
+      swapOn(swap, new Disk(machine.clock, { name, sizeBytes, latencyNs, bytesPerSecond: DISK_BYTES_PER_SECOND }))
+    })
+    anons.swap = files.swap = swap
+    reclaimer.useSwap()
+  }
   const kernel: Kernel = {
     machine,
     phys,

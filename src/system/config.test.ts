@@ -12,6 +12,7 @@ describe('checkConfig', () => {
       seed: 1,
       turn: 20000,
       largePages: 'never',
+      swap: [],
       diskLatency: 100,
       hostname: 'pagewright',
     })
@@ -24,6 +25,11 @@ describe('checkConfig', () => {
     expect(checkConfig({ tlb: 1 }).tlb).toEqual({ entries: 1, ways: 1 })
     expect(checkConfig({ tlb: 1536 }).tlb).toEqual({ entries: 1536, ways: 6 })
     expect(checkConfig({ tlb: { entries: 32, ways: 2 } }).tlb).toEqual({ entries: 32, ways: 2 })
+  })
+  it('reads swap devices', () => {
+    expect(checkConfig({ swap: '64M' }).swap).toEqual([2 ** 26])
+    expect(checkConfig({ swap: ['40K', 2 ** 20, 0] }).swap).toEqual([40960, 2 ** 20])
+    expect(checkConfig({ swap: '0' }).swap).toEqual([])
   })
   it('names the option, the range and what was given', () => {
     const wrong: [SystemConfig, string, RegExp][] = [
@@ -39,6 +45,9 @@ describe('checkConfig', () => {
       [{ tlb: { entries: 12, ways: 4 } }, 'tlb', /got "12 entries, 4 ways"$/],
       [{ pages: 'sv57' as 'sv48' }, 'pages', /^pages: must be sv39 or sv48; got "sv57"$/],
       [{ seed: -1 }, 'seed', /from 0 to/],
+      [{ swap: '4K' }, 'swap', /^swap: must be 0 or a size from 40K to 16G .*; got "4K"$/],
+      [{ swap: 'much' }, 'swap', /got "much"$/],
+      [{ swap: ['10G', '10G'] }, 'swap', /at most 16G together; got "10G, 10G"$/],
       [{ hostname: 'a b' }, 'hostname', /letters, digits/],
       [{ memry: 1 } as SystemConfig, 'memry', /one of the options memory, cpus/],
     ]

@@ -22,6 +22,8 @@ export interface SystemConfig {
   readonly turn?: number
   /** Untouched private memory is filled 2 MiB at a time: never, where MADV_HUGEPAGE advises it, always. Default never. */
   readonly largePages?: LargePages
+  /** Swap devices, each of this size; none unless told. A size, or a list of them. */
+  readonly swap?: number | string | readonly (number | string)[]
   /** Simulated latency of a disk request, in microseconds. Default 100. */
   readonly diskLatency?: number
   /** Name of the machine, as uname shows it. Default `pagewright`. */
@@ -42,6 +44,8 @@ export interface CheckedConfig {
   readonly seed: number
   readonly turn: number
   readonly largePages: LargePages
+  /** Bytes of each swap device. */
+  readonly swap: readonly number[]
   readonly diskLatency: number
   readonly hostname: string
 }
@@ -73,6 +77,9 @@ export const NODES_MOST = 16
 export const NODE_LEAST = 4 * MiB
 export const TLB_ENTRIES_MOST = 65536
 export const TURN_MOST = 1_000_000_000
+/** What mkswap takes for the smallest device; and what all of them may be together: as much as the largest RAM. */
+export const SWAP_LEAST = 40 * KiB
+export const SWAP_MOST = 16 * GiB
 
 export const DEFAULTS = {
   memory: 256 * MiB,
@@ -83,6 +90,7 @@ export const DEFAULTS = {
   seed: 1,
   turn: 20_000,
   largePages: 'never',
+  swap: [],
   diskLatency: 100,
   hostname: 'pagewright',
 } as const
@@ -120,6 +128,7 @@ export function checkConfig(config: SystemConfig = {}): CheckedConfig {
     seed: whole('seed', pick('seed'), 0, Number.MAX_SAFE_INTEGER),
     turn: whole('turn', pick('turn'), 1, TURN_MOST),
     largePages: largePages as LargePages,
+    swap: swapSizes(pick('swap')),
     diskLatency: whole('diskLatency', pick('diskLatency'), 0, 10_000_000),
     hostname,
   }
@@ -140,6 +149,21 @@ function memorySize(given: unknown, nodes: number): number {
   if (bytes / nodes < NODE_LEAST)
     throw new ConfigError('memory', `at least ${formatSize(NODE_LEAST)} for each of ${nodes} nodes`, given)
   return bytes
+}
+
+function swapSizes(given: unknown): readonly number[] {
+  const sizes: unknown[] = Array.isArray(given) ? given : [given]
+  const range = `0 or a size from ${formatSize(SWAP_LEAST)} to ${formatSize(SWAP_MOST)} in whole pages, such as 64M`
+  const bytes = sizes.map((size) => {
+    const value = typeof size === 'string' ? parseSize(size) : size
+    if (value === 0) return 0
+    const isFit = typeof value === 'number' && Number.isInteger(value) && value >= SWAP_LEAST && value <= SWAP_MOST
+    if (!isFit || value % PAGE_SIZE !== 0) throw new ConfigError('swap', range, size)
+    return value
+  })
+  if (bytes.reduce((sum, size) => sum + size, 0) > SWAP_MOST)
+    throw new ConfigError('swap', `at most ${formatSize(SWAP_MOST)} together`, sizes.join(', '))
+  return bytes.filter((size) => size > 0)
 }
 
 function tlbShape(given: unknown): { entries: number; ways: number } {

@@ -88,6 +88,10 @@ function mustTake(phys: Phys): Pfn {
 function* nothingReclaimed(): Sleep<number> {
   return 0
 }
+// oxlint-disable-next-line require-yield
+function* nobodyKilled(): Sleep<boolean> {
+  return false
+}
 
 /** What a refused call leaves as it was: free pages, isolation, pageblock types, programs' pages and their contents. */
 function stateOf(system: System): unknown {
@@ -192,6 +196,8 @@ describe('allocContigRange over the memory of running programs', () => {
       hog.push(page as Pfn)
     }
     vi.spyOn(phys.reclaimer!, 'directReclaim').mockImplementation(nothingReclaimed)
+    // Whoever were killed for it could not end: programs stand still.
+    vi.spyOn(phys.reclaimer!, 'outOfMemory').mockImplementation(nobodyKilled)
     const before = stateOf(system)
     const { frames } = phys
     const anonymous = mappedFrames(system).find((pfn) => (frames.flags[frames.frameOf(pfn)]! & PG_anon) !== 0)!

@@ -7,6 +7,7 @@
 //   page, no slot          dirty whatever the page says: the only copy
 //   page and slot          clean until somebody writes to it
 //   slot, no page          swapped out; anonGet brings it back
+//   neither                given up while memory was short (MADV_FREE): zeros
 //   page locked            being read or written; who frees the anon meanwhile leaves that to the end of the transfer
 //
 // 12 bytes an anon; with its 4-byte amap slot and chunk head it stays below 24 bytes a page.
@@ -19,6 +20,7 @@ import {
   putPage,
   PG_anon,
   PG_dirty,
+  PG_lazyfree,
   PG_locked,
   PG_queued,
   PG_released,
@@ -42,6 +44,8 @@ export class Anons {
   count = 0
   /** Pages owned by anons (uvmexp.anonpages). */
   residentPages = 0
+  /** Of them: those with PG_lazyfree. */
+  lazyPages = 0
   #freeHead = 0
   #used = 1
 
@@ -192,10 +196,25 @@ export function anonDropPage(anons: Anons, anon: number): void {
   const { frames } = anons.phys
   const f = frames.indexOf(asPfn(pfn))
   if (frames.mapcount[f]! >= 0) pmapPageProtect(anons.pmaps, asPfn(pfn), VM_PROT_NONE)
+  if ((frames.flags[f]! & PG_lazyfree) !== 0) anonKeep(anons, f)
   if ((frames.flags[f]! & PG_queued) !== 0) anons.phys.queues!.dequeue(f)
   frames.flags[f] = frames.flags[f]! & ~PG_anon
   frames.owner[f] = 0
   anons.page[anon] = 0
   anons.residentPages--
   putPage(anons.phys, asPfn(pfn))
+}
+
+/** The page at frame index `f` may be taken without being kept, as long as nobody writes to it. */
+export function anonFreeLazily(anons: Anons, f: number): void {
+  const { flags } = anons.phys.frames
+  if ((flags[f]! & PG_lazyfree) !== 0) return
+  flags[f] = flags[f]! | PG_lazyfree
+  anons.lazyPages++
+}
+/** It is an ordinary page again. */
+export function anonKeep(anons: Anons, f: number): void {
+  const { flags } = anons.phys.frames
+  flags[f] = flags[f]! & ~PG_lazyfree
+  anons.lazyPages--
 }

@@ -21,6 +21,7 @@ import {
   PGO_CLEANIT,
   PGO_DEACTIVATE,
   PGO_FREE,
+  type SwapStore,
   unmapMappingRange,
 } from '../object/index.ts'
 import {
@@ -48,10 +49,12 @@ const FLAGS = PG_uptodate | PG_dirty | PG_swapbacked
  * The pager of one anonymous object. Its pages go to swap as anons do; `slots` says where: none, a slot, or -1 if the data
  * is lost. A page with a slot is clean until somebody writes to it.
  */
-export class AobjPager implements PagerOps {
+export class AobjPager implements PagerOps, SwapStore {
   readonly name = 'aobj'
   readonly notifiesWrites = false
   readonly fillsNeighbours = true
+  readonly swap = this
+  readonly givesUpAtOnce = false
   readonly slots = new Map<number, number>()
   readonly #anons: Anons
   readonly #phys: Phys
@@ -129,6 +132,12 @@ export class AobjPager implements PagerOps {
     frames.flags[f] = frames.flags[f]! | PG_dirty
   }
 
+  slotOf(_object: MemoryObject, pgoff: number): number {
+    return this.slots.get(pgoff) ?? 0
+  }
+  setSlot(_object: MemoryObject, pgoff: number, slot: number): void {
+    this.slots.set(pgoff, slot)
+  }
   /** Gives the page's swap slot up, if it has one; the page, if there is one, is dirty from now on. */
   dropSwap(object: MemoryObject, pgoff: number): void {
     const slot = this.slots.get(pgoff) ?? 0

@@ -12,6 +12,6 @@
  * Manual: uvm(9), NetBSD.
  */
 export * from './anon.ts'
-export { anonGet, isAnonReady } from './anonGet.ts'
+export { anonGet, GOT_ZEROS, isAnonReady } from './anonGet.ts'
 export * from './amap.ts'
 export { AobjPager, UAO_FLAG_KERNOBJ, uaoCreate } from './aobj.ts'

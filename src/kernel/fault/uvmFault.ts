@@ -27,9 +27,11 @@ import {
   amapAdd,
   amapLookup,
   anonAllocWithPage,
+  anonDropSwap,
   anonGet,
   anonPage,
   anonUnref,
+  GOT_ZEROS,
   isAnonBusy,
   isAnonReady,
 } from '../anon/index.ts'
@@ -109,6 +111,7 @@ export function* faultMap(map: VmMap, address: number, access: number, how: numb
   const { stats } = map.vm
   const va = truncPage(address)
   let isMajor = false
+  let isSwapIn = false
   let shortages = 0
   for (;;) {
     const result = faultTry(map, va, access, how)
@@ -116,6 +119,7 @@ export function* faultMap(map: VmMap, address: number, access: number, how: numb
       if (result === 0 && isMajor) {
         stats.majorFaults++
         stats.minorFaults--
+        if (isSwapIn) stats.swapFaults++
         map.vm.chargeFaults(-1, 1)
       }
       return result
@@ -144,15 +148,15 @@ export function* faultMap(map: VmMap, address: number, access: number, how: numb
     if (anon !== 0 && !isAnonReady(map.vm.anons, anon)) {
       const error = yield* bringAnon(map, anon)
       if (error === 0) {
-        isMajor = true
+        isMajor = isSwapIn = true
         continue
       }
-      if (error !== ENOMEM && error !== WAITED) {
+      if (error === WAITED) continue
+      if (error !== ENOMEM) {
         stats.faults++
         stats.protectionFaults++
         return error
       }
-      if (error === WAITED) continue
     } else if (object !== null && needsObjectPage(map, entry, va)) {
       // The pager brings the page; then everything is looked at again.
       isMajor = true
@@ -184,7 +188,7 @@ export function* faultMap(map: VmMap, address: number, access: number, how: numb
   }
 }
 
-/** What bringAnon answers when somebody else's transfer of the page has ended. */
+/** What bringAnon answers when nothing was read: somebody else's transfer has ended, or the page is zeros. */
 const WAITED = 1
 
 /** Waits for a page that is being transferred, or reads it back. @errors ENOMEM no frame at once; EIO */
@@ -198,6 +202,7 @@ function* bringAnon(map: VmMap, anon: number): Sleep<0 | Err | typeof WAITED> {
   const { timestamp } = map.lock
   const error = yield* anonGet(anons, anon)
   if (error === ENOMEM) return error
+  if (error === GOT_ZEROS) return WAITED
   stats.pageins++
   if (error !== 0) return error
   stats.fltanretry++
@@ -294,11 +299,16 @@ function toldKind(map: VmMap, entry: VmMapEntry, va: number, access: number): nu
   }
   if ((vmFlags & (VM_UFFD_MISSING | VM_UFFD_MINOR)) === 0) return 0
   if (pmapLookup(map.pmap, va) || anonAt(map, entry, va) !== 0) return 0
-  const isCached = object !== null && object.pageAt(entry.pgoffOf(va)) >= 0
+  const isCached = object !== null && isKept(object, entry.pgoffOf(va))
   if (isCached) return vmFlags & VM_UFFD_MINOR
   // Beyond the end of the file there is nothing to be made.
   if (object !== null && entry.pgoffOf(va) * PAGE_SIZE >= object.sizeBytes) return 0
   return vmFlags & VM_UFFD_MISSING
+}
+
+/** In memory, or in swap. */
+function isKept(object: MemoryObject, pgoff: number): boolean {
+  return object.pageAt(pgoff) >= 0 || (object.pager.swap?.slotOf(object, pgoff) ?? 0) !== 0
 }
 
 // Case 1: the page is in an anon.
@@ -344,7 +354,10 @@ function upper(
     isShared || entry.needsCopy || isLoaned(map.vm.phys, pfn) ? pageProtection(entry) & ~WRITE : pageProtection(entry)
   const error = enter(map, va, pfn, prot, flags, how)
   if (error !== 0) return error
-  if (isWrite) noteExclusive(map, pfn)
+  if (isWrite) {
+    noteExclusive(map, pfn)
+    if (anons.slot[anon]! > 0 && anons.swap!.freesEarly) anonDropSwap(anons, anon)
+  }
   stats.flt_anon++
   return 0
 }

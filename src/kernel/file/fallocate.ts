@@ -17,7 +17,7 @@ import { transferModified, truncatePagecacheRange } from '../pagecache/index.ts'
 import { PG_dirty } from '../phys/index.ts'
 import { dropFilePages, usablePage } from './filePages.ts'
 import type { OpenFile } from './openFile.ts'
-import { dirtyEdge, setSizeLocked } from './truncate.ts'
+import { bringEdge, dirtyEdge, setSizeLocked } from './truncate.ts'
 import { pageOfMemoryFile } from './vnodePager.ts'
 
 /** What memory files do. */
@@ -52,6 +52,9 @@ export function* fileAllocate(file: OpenFile, mode: number, offset: number, leng
   try {
     if (isPunch) {
       if ((vnode.seals & F_SEAL_WRITE) !== 0) return EPERM
+      yield* bringEdge(files, object, offset)
+      yield* bringEdge(files, object, end)
+      object.pager.forget?.(object, Math.ceil(offset / PAGE_SIZE), Math.floor(end / PAGE_SIZE))
       yield* truncatePagecacheRange(files.cache, object, offset, end - 1)
       dirtyEdge(files, object, offset)
       dirtyEdge(files, object, end)
@@ -75,7 +78,7 @@ export function* fileAllocate(file: OpenFile, mode: number, offset: number, leng
     // A page wholly beyond the end is not part of the file, so KEEP_SIZE has nothing to keep there.
     const last = keepsSize ? Math.min(end, object.sizeBytes) : end
     for (let pgoff = Math.floor(offset / PAGE_SIZE); pgoff * PAGE_SIZE < last; pgoff++) {
-      if (object.pageAt(pgoff) >= 0) continue
+      if (object.pageAt(pgoff) >= 0 || object.pager.hasStored(object, pgoff)) continue
       const page = yield* pageOfMemoryFile(files, object, pgoff)
       if (isErr(page)) {
         undo()

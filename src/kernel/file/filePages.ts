@@ -42,7 +42,10 @@ export function addFilePage(files: Files, object: FileObject, pgoff: number, pfn
   }
   const f = cache.frames.frameOf(pfn)
   cache.frames.flags[f]! |= isSwapBacked ? PG_uptodate | PG_swapbacked : PG_uptodate
-  if (isSwapBacked) cache.count(f, NR_SHMEM, 1)
+  if (isSwapBacked) {
+    cache.count(f, NR_SHMEM, 1)
+    files.phys.queues?.activate(f)
+  }
   unlockPage(cache, pfn)
   putCachePage(cache, pfn)
   return 0
@@ -59,6 +62,7 @@ export function usablePage(files: Files, object: FileObject, pgoff: number): Pfn
 
 /** Takes pages `[lo, hi)` away, dirty or not, but those that somebody works on. @returns how many there were */
 export function removeFilePages(files: Files, object: FileObject, lo: number, hi: number): number {
+  object.pager.forget?.(object, lo, hi)
   const before = object.nrPages
   if (before > 0 || object.nrShadows > 0) dropIdlePages(files.cache, object, lo, Math.min(hi, PGOFF_MAX))
   return before - object.nrPages

@@ -3,11 +3,12 @@ import type { ObjectTable } from '../object/index.ts'
 import { PageCache } from '../pagecache/index.ts'
 import { __GFP_ZERO, allocPagesTry, GFP_KERNEL, type Phys } from '../phys/index.ts'
 import type { Pmaps } from '../pmap/index.ts'
+import type { Swap } from '../swap/index.ts'
 import type { FileIo } from './openFile.ts'
 import { PipeFs, type Pipe } from './pipe.ts'
 import { RamFs } from './ramFs.ts'
 import type { FileSystem, Timestamp, Vnode } from './vnode.ts'
-import { RamPager } from './vnodePager.ts'
+import { RamPager } from './ramPager.ts'
 
 /** The part of the machine that files need. */
 export interface FilesMachine {
@@ -55,6 +56,8 @@ export class Files {
   /** Byte offset of a frame of zeros, for reading holes. Nobody writes it. */
   readonly zeros: number
   readonly ramPager: RamPager
+  /** Where pages of memory files go that do not fit; null where there is no swap. Set at boot. */
+  swap: Swap | null = null
   readonly bootSeconds: number
   #lastDevice = 0
   #lastPipe = 0

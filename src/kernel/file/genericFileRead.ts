@@ -50,7 +50,7 @@ export function* genericFileReadIter(iocb: FileIocb, uio: Uio): Sleep<OrErr<numb
   let error: 0 | Err = 0
   while (uio.resid > 0 && walk.position < object.sizeBytes) {
     const index = Math.floor(walk.position / PAGE_SIZE)
-    const isHole = object.pager.absentIsZero && object.pageAt(index) < 0
+    const isHole = isHoleAt(object, index)
     let page: Pfn | null = null
     if (!isHole) {
       const offset = walk.position & PAGE_MASK
@@ -80,11 +80,10 @@ export function* genericFileReadIter(iocb: FileIocb, uio: Uio): Sleep<OrErr<numb
 export function genericFileReadIterTry(iocb: FileIocb, uio: Uio): number | WouldSleep {
   const walk = startWalk(iocb, uio)
   const { files, object } = walk
-  const { absentIsZero } = object.pager
   while (uio.resid > 0 && walk.position < object.sizeBytes) {
     const index = Math.floor(walk.position / PAGE_SIZE)
     let page: Pfn | null = null
-    if (!absentIsZero || object.pageAt(index) >= 0) {
+    if (!isHoleAt(object, index)) {
       const found = getPageForReadTry(files.cache, object, index)
       if (found === WouldSleep) break
       page = found
@@ -96,6 +95,12 @@ export function genericFileReadIterTry(iocb: FileIocb, uio: Uio): number | Would
   const wantsMore = uio.resid > 0 && walk.position < object.sizeBytes
   const done = finishWalk(walk, iocb)
   return done === 0 && wantsMore ? WouldSleep : done
+}
+
+/** Nothing is there, and nothing is stored: zeros. */
+function isHoleAt(object: FileObject, index: number): boolean {
+  const { pager } = object
+  return pager.absentIsZero && object.pageAt(index) < 0 && !pager.hasStored(object, index)
 }
 
 function startWalk({ file, position }: FileIocb, uio: Uio): Walk {

@@ -84,12 +84,14 @@ function isReady(files: Files, object: FileObject, page: Pfn, pgoff: number, byt
   const { flags } = cache.frames
   const f = cache.frames.frameOf(page)
   if ((flags[f]! & PG_uptodate) !== 0) return true
-  if (object.pager.hasStored(object, pgoff)) return bytes === PAGE_SIZE
+  // A swapped page is read even so: its slot goes with the copy that comes back.
+  if (object.pager.hasStored(object, pgoff)) return bytes === PAGE_SIZE && !object.pager.absentIsZero
   zeroBytes(cache, page, 0, PAGE_SIZE)
   flags[f]! |= PG_uptodate
   if (object.pager.absentIsZero) {
     flags[f]! |= PG_swapbacked
     cache.count(f, NR_SHMEM, 1)
+    files.phys.queues?.activate(f)
   }
   return true
 }

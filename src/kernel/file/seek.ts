@@ -40,7 +40,9 @@ function target(file: OpenFile, offset: number, whence: number): OrErr<number> {
 function nextData(vnode: Vnode, offset: number): OrErr<number> {
   const { object } = vnode
   if (object === null || !object.pager.absentIsZero) return offset
-  const pgoff = object.pages.next(Math.floor(offset / PAGE_SIZE))
+  const first = Math.floor(offset / PAGE_SIZE)
+  let pgoff = object.pages.next(first)
+  for (const stored of object.slots?.keys() ?? []) if (stored >= first && (pgoff < 0 || stored < pgoff)) pgoff = stored
   if (pgoff < 0 || pgoff * PAGE_SIZE >= object.sizeBytes) return ENXIO
   return Math.max(offset, pgoff * PAGE_SIZE)
 }
@@ -48,6 +50,6 @@ function nextHole(vnode: Vnode, offset: number): number {
   const { object } = vnode
   if (object === null || !object.pager.absentIsZero) return vnode.size
   let pgoff = Math.floor(offset / PAGE_SIZE)
-  while (object.pageAt(pgoff) >= 0) pgoff++
+  while (object.pageAt(pgoff) >= 0 || object.pager.hasStored(object, pgoff)) pgoff++
   return Math.min(Math.max(offset, pgoff * PAGE_SIZE), object.sizeBytes)
 }

@@ -1,6 +1,7 @@
 import { PAGE_SIZE } from '../../base/index.ts'
 import type { Files } from './files.ts'
 import type { FileSystem, Timestamp, Vnode } from './vnode.ts'
+import type { FileObject } from './vnodePager.ts'
 
 /** What stat(2) says of a file. */
 export interface Stat {
@@ -21,10 +22,17 @@ export interface Stat {
   readonly ctime: Timestamp
 }
 
+/** Pages of a memory file, in memory or in swap. */
+function pagesOf(object: FileObject): number {
+  let pages = object.nrPages
+  for (const pgoff of object.slots?.keys() ?? []) if (object.pageAt(pgoff) < 0) pages++
+  return pages
+}
+
 /** @manual stat(2) */
 export function statVnode(vnode: Vnode): Stat {
   const { object } = vnode
-  const stored = object === null ? 0 : object.pager.absentIsZero ? object.nrPages * PAGE_SIZE : object.sizeBytes
+  const stored = object === null ? 0 : object.pager.absentIsZero ? pagesOf(object) * PAGE_SIZE : object.sizeBytes
   return {
     device: vnode.fs.device,
     inode: vnode.id,

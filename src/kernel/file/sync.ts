@@ -31,11 +31,12 @@ export function takeWriteError(file: OpenFile): Err | 0 {
 /**
  * Frees page-cache pages that can be read again from their store, for whoever reclaims memory. Never sleeps.
  *
+ * @param all  those too that are mapped, or were used lately; after the others
  * @returns  how many were freed
  */
-export function shrinkFileCache(files: Files, pages: number): number {
+export function shrinkFileCache(files: Files, pages: number, all = true): number {
   let freed = 0
-  for (const fs of files.mounts) if (freed < pages) freed += fs.shrink(pages - freed)
+  for (const fs of files.mounts) if (freed < pages) freed += fs.shrink(pages - freed, all)
   return freed
 }
 

@@ -17,7 +17,7 @@ import { usablePage } from './filePages.ts'
 import type { Files } from './files.ts'
 import type { OpenFile } from './openFile.ts'
 import type { Vnode } from './vnode.ts'
-import type { FileObject } from './vnodePager.ts'
+import { pageOfMemoryFile, type FileObject } from './vnodePager.ts'
 
 /** ftruncate(2): EBADF for an O_PATH file, EINVAL if it is not open for writing, and as `truncateVnode`. */
 export function* fileTruncate(file: OpenFile, size: number): Sleep<OrErr<0>> {
@@ -60,7 +60,9 @@ export function* setSizeLocked(files: Files, vnode: Vnode, size: number): Sleep<
   if (size > old && object.pager.absentIsZero) object.sizeBytes = size
   else {
     if (size > old) yield* zeroTail(files, object, old)
+    yield* bringEdge(files, object, size)
     yield* truncateSetsize(files.cache, object, size)
+    object.pager.forget?.(object, Math.ceil(size / PAGE_SIZE), Infinity)
     // Memory files zero the rest of the last page, and have it dirty, even if the size stays: as the real kernel does.
     if (object.pager.absentIsZero) dirtyEdge(files, object, size)
   }
@@ -75,6 +77,13 @@ export function* setSizeLocked(files: Files, vnode: Vnode, size: number): Sleep<
 export function* zeroTail(files: Files, object: FileObject, size: number): Sleep<void> {
   const end = roundPage(size)
   if (end > size) yield* truncateInodePagesRange(files.cache, object, size, end - 1)
+}
+
+/** The page of a memory file that is going to be zeroed in part comes back from swap. One that cannot be read stays lost. */
+export function* bringEdge(files: Files, object: FileObject, position: number): Sleep<void> {
+  const pgoff = Math.floor(position / PAGE_SIZE)
+  if ((position & PAGE_MASK) !== 0 && object.pager.absentIsZero && object.pager.hasStored(object, pgoff))
+    yield* pageOfMemoryFile(files, object, pgoff)
 }
 
 /** The page of a memory file that a truncation or hole has zeroed in part is dirty. */

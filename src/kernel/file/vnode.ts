@@ -211,7 +211,7 @@ export abstract class FileSystem {
     return 0
   }
   /** Frees up to so many pages that can be read again; answers how many. Never sleeps. */
-  shrink(_pages: number): number {
+  shrink(_pages: number, _all = true): number {
     return 0
   }
 }

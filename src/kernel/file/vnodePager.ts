@@ -1,30 +1,19 @@
-// Pagers of regular files. One that keeps bytes in memory alone is here; that of host files is in hostPager.ts.
+// What all pagers of regular files have in common. They are in ramPager.ts and hostPager.ts.
 
-import {
-  EINVAL,
-  isErr,
-  kassert,
-  PAGE_SIZE,
-  WouldSleep,
-  type Err,
-  type OrErr,
-  type Pfn,
-  type Sleep,
-} from '../../base/index.ts'
-import type { Access, MemoryObject, PagerOps } from '../object/index.ts'
+import { isErr, kassert, WouldSleep, type Err, type OrErr, type Pfn, type Sleep } from '../../base/index.ts'
+import type { MemoryObject, PagerOps } from '../object/index.ts'
 import {
   FileObject as CachedObject,
-  setPageDirty,
-  setPageDirtyNoWriteback,
-  unlockPage,
-  zeroBytes,
+  getPageForRead,
+  newReadaheadState,
+  putCachePage,
   type BackingDevice,
   type FileOps,
   type PageCache,
   type ReadaheadState,
 } from '../pagecache/index.ts'
-import { __GFP_ZERO, allocPages, allocPagesTry, GFP_HIGHUSER_MOVABLE, PG_uptodate, putPage } from '../phys/index.ts'
-import { addFilePage, assertGone, dropFilePages, replaceFilePage, usablePage } from './filePages.ts'
+import { __GFP_ZERO, allocPages, allocPagesTry, GFP_HIGHUSER_MOVABLE, putPage } from '../phys/index.ts'
+import { addFilePage, assertGone, dropFilePages, usablePage } from './filePages.ts'
 import type { Files } from './files.ts'
 import { vnodeHold, vnodeRelease, type Vnode } from './vnode.ts'
 
@@ -33,10 +22,12 @@ export interface FilePager extends PagerOps {
   /** What the page cache asks, and of which device. */
   readonly ops: FileOps
   readonly device: BackingDevice
-  /** A page that is not resident is zeros: reading it needs no page. */
+  /** A page that is neither resident nor stored is zeros: reading it needs no page. */
   readonly absentIsZero: boolean
   /** The store has bytes for the page: it must be read before a part of it is written. */
   hasStored(object: FileObject, pgoff: number): boolean
+  /** What is stored of pages `[lo, hi)` is given up; nobody works on them any more. Absent: the store sees to that. */
+  forget?(object: FileObject, lo: number, hi: number): void
 }
 
 /** The page cache of a regular file. `backing` is the vnode, `sizeBytes` the size of the file. */
@@ -44,10 +35,13 @@ export class FileObject extends CachedObject {
   declare readonly pager: FilePager
   /** Reading around faults, for all its mappings; made with the first fault that reads. */
   faultReadahead: ReadaheadState | null
+  /** Swap slots of pages of a memory file that are not in memory; null while there never was one. */
+  slots: Map<number, number> | null
   constructor(cache: PageCache, pager: FilePager, vnode: Vnode) {
     const { ops, device } = pager
     super(cache, pager, vnode, 0, { ops, device, ino: vnode.id, dev: vnode.fs.device })
     this.faultReadahead = null
+    this.slots = null
   }
 }
 
@@ -113,68 +107,15 @@ export function* addZeroPage(
   return isErr(failed) ? failed : pfn
 }
 
-/** The page of a memory file, made if it is not there; also beyond the end. */
+/** The page of a memory file, brought back or made if it is not there; also beyond the end. */
 export function* pageOfMemoryFile(files: Files, object: FileObject, pgoff: number): Sleep<OrErr<Pfn>> {
-  const pfn = usablePage(files, object, pgoff)
-  return pfn >= 0 ? (pfn as Pfn) : yield* addZeroPage(files, object, pgoff, true)
-}
-
-/** Pages of memory files: what is not resident has never been written, and is zeros. Nobody works on one for long. */
-export class RamPager implements FilePager {
-  readonly name = 'ram'
-  readonly absentIsZero = true
-  readonly notifiesWrites = false
-  readonly fillsNeighbours = false
-  readonly ops: FileOps
-  readonly device: BackingDevice
-  readonly #files: Files
-  constructor(files: Files) {
-    this.#files = files
-    this.device = files.cache.memoryDevice
-    this.ops = {
-      // oxlint-disable-next-line require-yield
-      *readPage(_object, pfn): Sleep<number> {
-        const { cache } = files
-        zeroBytes(cache, pfn, 0, PAGE_SIZE)
-        cache.frames.flags[cache.frames.frameOf(pfn)]! |= PG_uptodate
-        unlockPage(cache, pfn)
-        return 0
-      },
-      setPageDirty: (_object, pfn) => setPageDirtyNoWriteback(files.cache, pfn),
-    }
-  }
-  reference(object: MemoryObject): void {
-    referenceVnodeObject(object)
-  }
-  detach(object: MemoryObject): void {
-    detachVnodeObject(object)
-  }
-  getTry(object: FileObject, pgoff: number, _access: Access): Pfn | WouldSleep | Err {
-    if (pgoff * PAGE_SIZE >= object.sizeBytes) return EINVAL
-    const pfn = usablePage(this.#files, object, pgoff)
-    return pfn >= 0 ? (pfn as Pfn) : addZeroPageTry(this.#files, object, pgoff, true)
-  }
-  *get(object: FileObject, pgoff: number, _access: Access): Sleep<OrErr<Pfn>> {
-    if (pgoff * PAGE_SIZE >= object.sizeBytes) return EINVAL
-    const pfn = yield* pageOfMemoryFile(this.#files, object, pgoff)
-    // The file may have shrunk during the wait; a page beyond its end would never be found again.
-    if (!isErr(pfn) && pgoff * PAGE_SIZE >= object.sizeBytes) {
-      dropFilePages(this.#files, object, pgoff, pgoff + 1, false)
-      return EINVAL
-    }
-    return pfn
-  }
-  hasStored(): boolean {
-    return false
-  }
-  punch(object: FileObject, lo: number, hi: number): 0 {
-    dropFilePages(this.#files, object, lo, hi, false)
-    return 0
-  }
-  replacePage(_object: MemoryObject, old: Pfn, fresh: Pfn): boolean {
-    return replaceFilePage(this.#files, old, fresh)
-  }
-  pageDirtied(_object: MemoryObject, _pgoff: number, pfn: Pfn): void {
-    setPageDirty(this.#files.cache, pfn)
+  for (;;) {
+    const pfn = usablePage(files, object, pgoff)
+    if (pfn >= 0) return pfn as Pfn
+    if (object.pageAt(pgoff) < 0 && !object.pager.hasStored(object, pgoff))
+      return yield* addZeroPage(files, object, pgoff, true)
+    const page = yield* getPageForRead(files.cache, object, newReadaheadState(object), pgoff, 1)
+    if (isErr(page)) return page
+    putCachePage(files.cache, page)
   }
 }

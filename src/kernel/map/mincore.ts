@@ -44,8 +44,9 @@ export function mincoreRegion(
 function isInCore(entry: VmMapEntry, va: number): boolean {
   const { map, object } = entry
   if (pmapLookup(map.pmap, va)) return true
-  const { amap } = entry
-  if (amap !== null && amapLookup(map.vm.anons, map.vm.chunks, amap, entry.slotOf(va)) !== 0) return true
+  const { anons, chunks } = map.vm
+  const anon = entry.amap === null ? 0 : amapLookup(anons, chunks, entry.amap, entry.slotOf(va))
+  if (anon !== 0) return anons.page[anon] !== 0
   if (object === null) return false
   return object.pageAt(entry.pgoffOf(va)) >= 0
 }

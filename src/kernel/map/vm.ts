@@ -45,12 +45,17 @@ export class VmStats {
   zeroPageReads = 0
   minorFaults = 0
   majorFaults = 0
+  /** Of `majorFaults`: those that read a private page back from swap. */
+  swapFaults = 0
   /** Faults that ended in an error: SIGSEGV or SIGBUS. */
   protectionFaults = 0
   forks = 0
   /** Faults that brought 2 MiB at once. */
   largePages = 0
 }
+
+// oxlint-disable-next-line require-yield
+function* noPageOut(): Sleep<void> {}
 
 export type LargePages = 'never' | 'advised' | 'always'
 
@@ -71,8 +76,13 @@ export class Vm {
   /** The same for wiring (uvmMapPageable). */
   wire: (map: VmMap, start: number, end: number) => Sleep<0 | Err> = () =>
     panic('the fault room is bound before a page is wired')
+  /** Upcall to the reclaim room: MADV_PAGEOUT of these frames, and MADV_COLD. Pages go if they can. */
+  pageOut: (frames: readonly number[]) => Sleep<void> = noPageOut
+  cool: (f: number) => void = () => {}
   /** When untouched private memory is filled 2 MiB at a time: never, where madvise(MADV_HUGEPAGE) asks for it, always. */
   largePages: LargePages = 'never'
+  /** Living address spaces by the number of their pmap, so that a page's mappings can be asked about. */
+  readonly spaces: (VmSpace | null)[] = []
   readonly commit = new CommitPolicy()
   /** Entries that a new address space may have. */
   maxMapCount = 65530

@@ -75,6 +75,7 @@ export class VmSpace {
     this.mmapBase = map.max
     this.maxMapCount = vm.maxMapCount
     map.space = this
+    vm.spaces[map.pmap.id] = this
   }
   get pmap(): VmMap['pmap'] {
     return this.map.pmap
@@ -179,6 +180,7 @@ export function uvmspaceFree(space: VmSpace): void {
   pmapRemoveAll(map.pmap)
   map.removeRange(map.min, map.max)
   if (map.entryCount !== 0 || map.size !== 0) panic('a freed vmspace is empty')
+  space.vm.spaces[map.pmap.id] = null
   pmapDestroy(map.pmap)
 }
 

@@ -1,7 +1,7 @@
 // Wiring: pages that stay resident. A page counts its wirings; the system counts wired pages.
 
 import { kassert, PAGE_SIZE, type Pfn } from '../../base/index.ts'
-import { amapLookup, AobjPager, anonDropSwap, anonPage } from '../anon/index.ts'
+import { amapLookup, anonDropSwap, anonPage } from '../anon/index.ts'
 import { PG_anon } from '../phys/index.ts'
 import { pmapLookup, pmapUnwire } from '../pmap/index.ts'
 import type { VmMapEntry } from './entry.ts'
@@ -18,7 +18,7 @@ export function uvmPagewire(vm: Vm, pfn: Pfn): void {
     if ((frames.flags[f]! & PG_anon) !== 0) anonDropSwap(vm.anons, frames.owner[f]!)
     else {
       const object = vm.objects.byId.get(frames.owner[f]!)
-      if (object?.pager instanceof AobjPager) object.pager.dropSwap(object, frames.pgoff[f]!)
+      object?.pager.swap?.dropSwap(object, frames.pgoff[f]!)
     }
   }
   frames.wireCount[f] = frames.wireCount[f]! + 1

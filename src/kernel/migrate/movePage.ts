@@ -12,6 +12,7 @@ import {
   PG_anon,
   PG_dirty,
   PG_error,
+  PG_lazyfree,
   PG_mappedtodisk,
   PG_mlocked,
   PG_owner_priv_1,
@@ -27,6 +28,7 @@ import type { MigratorRooms } from './migrator.ts'
 /** What a page keeps when it moves to another frame. */
 const CARRIED =
   PG_error |
+  PG_lazyfree |
   PG_referenced |
   PG_uptodate |
   PG_dirty |

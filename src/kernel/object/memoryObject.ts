@@ -44,10 +44,29 @@ export interface PagerOps {
   replacePage?(object: MemoryObject, old: Pfn, fresh: Pfn): boolean
   /** A page became dirty through a mapping. */
   pageDirtied(object: MemoryObject, pgoff: number, pfn: Pfn): void
+  /** Where its pages go that live nowhere but in memory; absent: they have another home, or stay. */
+  readonly swap?: SwapStore | undefined
   /** True if a clean page must fault on its first store so that the pager hears of it (write-notify). */
   readonly notifiesWrites: boolean
   /** True if a miss may be filled for neighbours too, at once, without sleeping (anonymous objects, netbsd). */
   readonly fillsNeighbours: boolean
+}
+
+/** How the pages of an object go to swap. A slot is the swap room's number: 0 none, -1 the data is lost. None sleeps. */
+export interface SwapStore {
+  /**
+   * True: a page is given up as soon as its bytes are on their way to the device, and its slot with the copy that comes
+   * back. False: it is locked until the device has answered (`ioDone`), and keeps its slot while nobody writes to it.
+   */
+  readonly givesUpAtOnce: boolean
+  slotOf(object: MemoryObject, pgoff: number): number
+  setSlot(object: MemoryObject, pgoff: number, slot: number): void
+  /** Gives the slot up; the page, if there is one, is dirty from now on. */
+  dropSwap(object: MemoryObject, pgoff: number): void
+  /** Takes an unmapped page, which is locked or nobody uses, from the object; its slot stays. */
+  dropPage(object: MemoryObject, pgoff: number): void
+  /** The transfer of a page has ended. @returns false: the object had given it up; it is gone */
+  ioDone(object: MemoryObject, pgoff: number, clear: number): boolean
 }
 
 /** One map entry's view of an object, so that truncation finds every mapping (DESIGN.md, decision 14). */

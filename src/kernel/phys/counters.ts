@@ -132,7 +132,17 @@ const EVENT_NAMES_AFTER_ZONES = [
   'nr_tlb_local_flush_one',
   'oom_kill',
 ] as const
-export type EventName = (typeof EVENT_NAMES_AFTER_ZONES)[number]
+/** Later kernels' events, which the texts of 4.0 do not show. */
+const LATER_EVENT_NAMES = [
+  'allocstall_normal',
+  'pglazyfree',
+  'pglazyfreed',
+  'pgscan_anon',
+  'pgscan_file',
+  'pgsteal_anon',
+  'pgsteal_file',
+] as const
+export type EventName = (typeof EVENT_NAMES_AFTER_ZONES)[number] | (typeof LATER_EVENT_NAMES)[number]
 
 // The first positions are the four pgalloc_* counters, by zone index.
 export const PGALLOC = 0
@@ -147,8 +157,9 @@ export class VmEvents {
   fold: () => void = () => {}
   constructor(zoneWords: readonly string[]) {
     this.names = [...zoneWords.map((word) => `pgalloc_${word}`), ...EVENT_NAMES_AFTER_ZONES]
-    this.counts = new Float64Array(this.names.length)
-    this.names.forEach((name, i) => this.#position.set(name, i))
+    const all = [...this.names, ...LATER_EVENT_NAMES]
+    this.counts = new Float64Array(all.length)
+    all.forEach((name, i) => this.#position.set(name, i))
   }
   position(name: EventName): number {
     return this.#position.get(name)!

@@ -1,7 +1,7 @@
 // The flags word of a frame.
 //
-//   31      27 26                                   22       15 14                     0
-//   [ spare  ][ ours: anon released waiters …      ][ Linux's page state, one bit each ]
+//   31   30                                         22       15 14                     0
+//   [   ][ ours: anon released waiters …      ][ Linux's page state, one bit each ]
 
 export const PG_locked = 1 << 0 // UVM's BUSY
 export const PG_error = 1 << 1
@@ -42,6 +42,8 @@ export const PG_pfmemalloc = 1 << 27
 export const PG_guard = 1 << 28
 /** On a queue of the page-replacement policy, which hears of it when the page is freed. */
 export const PG_queued = 1 << 29
+/** Of an anon: its bytes need not be kept unless they are written to again (MADV_FREE). */
+export const PG_lazyfree = 1 << 30
 
 const NAMES = [
   'locked',
@@ -74,6 +76,7 @@ const NAMES = [
   'pfmemalloc',
   'guard',
   'queued',
+  'lazyfree',
 ] as const
 
 /** A page with one of these is still somebody's: freeing it is a bad page. */

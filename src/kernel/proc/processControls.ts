@@ -4,7 +4,7 @@ import { EACCES, EINVAL, ENOENT, ERANGE, ESRCH, type OrErr } from '../../base/in
 import { type DirNode, OpenFile, type TextNode } from '../file/index.ts'
 import { PG_anon, PG_referenced } from '../phys/index.ts'
 import { pmapClearAccessed, pmapUpdate } from '../pmap/index.ts'
-import type { Process } from '../process/index.ts'
+import { type Kernel, oomBadness, oomTotalPages, type Process } from '../process/index.ts'
 import { numberOf } from './numbers.ts'
 
 const OOM_MOST = 1000
@@ -50,12 +50,11 @@ export function oomAdj(process: Process): TextNode {
   }
 }
 /** /proc/PID/oom_score: what part of all memory it has, in thousandths, and its adjustment; 666 for the middle. */
-export function oomScore(process: Process): string {
-  const { space } = process
-  if (space === null) return '0\n'
-  const total = space.vm.phys.totalramPages
-  const points = Math.floor((1000 * (space.residentPages + space.pmap.tablePages)) / total)
-  return `${Math.max(0, Math.floor(((1000 + points + process.oomScoreAdj) * 2) / 3))}\n`
+export function oomScore(kernel: Kernel, process: Process): string {
+  const badness = oomBadness(kernel, process)
+  if (badness === null) return '0\n'
+  const points = Math.trunc((badness * 1000) / oomTotalPages(kernel))
+  return `${Math.max(0, Math.trunc(((1000 + points) * 2) / 3))}\n`
 }
 
 /** What is written to clear_refs. 4, soft-dirty, is not configured. */

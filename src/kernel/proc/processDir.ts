@@ -85,7 +85,7 @@ function common(kernel: Kernel, process: Process, thread: Thread | null): Record
     ),
     numa_maps: textFile(() => numaMapsText(process)),
     oom_adj: oomAdj(process),
-    oom_score: textFile(() => oomScore(process)),
+    oom_score: textFile(() => oomScore(kernel, process)),
     oom_score_adj: oomScoreAdj(process),
     pagemap: pagemapFile(kernel, process),
     root: link(

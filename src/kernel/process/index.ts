@@ -40,3 +40,4 @@ export { checkSignal, discardIgnored, forceSignal, recheckSignals, sendSignal, s
 export { isOnAltStack, popSignalFrame, siginfoBytes } from './signalFrame.ts'
 export { returnToUser } from './deliver.ts'
 export { nowNs } from './now.ts'
+export { killForMemory, oomBadness, oomTotalPages } from './oomKiller.ts'

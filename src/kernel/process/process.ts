@@ -141,6 +141,8 @@ export class Process {
   capabilities: Capabilities
   /** What the out-of-memory killer adds to its count, -1000 … 1000. */
   oomScoreAdj = 0
+  /** Simulated time at which it was chosen, or -1. */
+  oomKilledAt = -1
   deathSignal = 0
   /** Commands that membarrier has registered. */
   barriers = 0
@@ -221,6 +223,9 @@ export class Thread {
   mustEnd = false
   /** There may be something to do before user code runs again: a signal, a stop, the end. Checked on every return. */
   needsAttention = false
+  // What the allocator looks at (MemoryTask).
+  isMemalloc = false
+  isOomVictim = false
   altStack: AlternateStack = { start: 0, size: 0, flags: 2 }
 
   /** set_tid_address; 0 for none. */

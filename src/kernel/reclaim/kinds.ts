@@ -36,7 +36,7 @@ export function ownerObject(owners: Owners, f: number): MemoryObject | null {
   return owner === 0 || (frames.flags[f]! & PG_anon) !== 0 ? null : (owners.objects.byId.get(owner) ?? null)
 }
 export function isSwapBacked(object: MemoryObject): boolean {
-  return object.pager.name === 'aobj'
+  return object.pager.swap !== undefined
 }
 function isExecutable(object: MemoryObject): boolean {
   for (const mapping of object.mappings) if (mapping.isExecutable === true) return true

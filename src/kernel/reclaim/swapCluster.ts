@@ -55,18 +55,36 @@ export class SwapCluster {
     if (spare > 0) uvmSwapFree(swap, slot + pages.length, spare)
     if (pages.length === 0) return
     daemon.events.pdpageouts++
-    daemon.paging += pages.length
+    daemon.requests++
     const pfns = pages.map((page) => page.pfn)
     uvmSwapPutStart(swap, slot, pfns, (error) => {
+      daemon.requests--
       for (let i = 0; i < pages.length; i++) finish(daemon, pages[i]!, slot + i, error)
       daemon.noteFree()
     })
+    for (const page of pages)
+      if (page.leavesAtOnce) giveUp(daemon, page)
+      else daemon.paging++
   }
+}
+
+/** The device has the bytes of a page, and reads what it was given before it answers others. */
+function giveUp(daemon: UvmPageDaemon, page: SwapOwner): void {
+  page.dropPage()
+  daemon.events.pdfreed++
+  daemon.owners.anons.swap!.swpgonly++
 }
 
 /** One page has been written, or has not. */
 function finish(daemon: UvmPageDaemon, page: SwapOwner, slot: number, error: 0 | Err): void {
   const swap = daemon.owners.anons.swap!
+  if (page.leavesAtOnce) {
+    if (error === 0 || page.slot !== slot) return
+    uvmSwapMarkBad(swap, slot, 1)
+    page.slot = SWSLOT_BAD
+    swap.swpgonly--
+    return
+  }
   daemon.paging--
   if (error !== 0 && error !== ENOMEM) {
     // The data is lost: whoever asks for it is told so.

@@ -1,10 +1,11 @@
 // The page daemon: takes pages from whoever the policy names, until enough are free.
 
-import { PAGE_SIZE, type Sleep, sleepOn, WaitQueue } from '../../base/index.ts'
+import { isErr, PAGE_SIZE, type Sleep, sleepOn, WaitQueue } from '../../base/index.ts'
+import { PGO_CLEANIT, PGO_FREE } from '../object/index.ts'
 import { freeCount, type Phys } from '../phys/index.ts'
 import type { ReplacementPolicy } from './policy.ts'
 import { ClockPolicy } from './clockPolicy.ts'
-import { countFilePages, type Owners } from './kinds.ts'
+import { countFilePages, ownerObject, type Owners } from './kinds.ts'
 
 /** Events of the daemon; the names are uvmexp's, as those of its policy. */
 export class DaemonEvents {
@@ -24,6 +25,10 @@ const KiB = 1024
 export interface DaemonOptions {
   /** Another policy than the clock. */
   readonly policy?: (daemon: UvmPageDaemon) => ReplacementPolicy
+  /** Must the page stay whatever its owner says (mlock)? None unless told. */
+  readonly isLocked?: (f: number) => boolean
+  /** Takes a page that a file keeps (true), or puts it back in use. Its pager cleans and frees it unless told. */
+  readonly takeFilePage?: (daemon: UvmPageDaemon, f: number) => Sleep<boolean>
 }
 
 /** State of the room for the netbsd personality. */
@@ -34,6 +39,12 @@ export class UvmPageDaemon {
   readonly policy: ReplacementPolicy
   /** Pages that are being written out and will be free then. */
   paging = 0
+  /** Requests that the swap devices have not answered. */
+  requests = 0
+  /** Pages that could not be taken after which a scan gives up. */
+  maxReactivations = 16
+  readonly isLocked: (f: number) => boolean
+  readonly takeFilePage: (daemon: UvmPageDaemon, f: number) => Sleep<boolean>
   // Wake-up numbers (the personality's reclaimThresholds), pages.
   readonly reservePagedaemon = 1
   reserveKernel: number
@@ -56,6 +67,8 @@ export class UvmPageDaemon {
     const perCpu = Math.min(Math.max(share, (128 * KiB) / PAGE_SIZE), (1024 * KiB) / PAGE_SIZE)
     this.freemin = Math.max(perCpu * cpus, this.reserveKernel + 1)
     this.freetarg = Math.max(Math.floor((this.freemin * 4) / 3), this.freemin + 1)
+    this.isLocked = options.isLocked ?? (() => false)
+    this.takeFilePage = options.takeFilePage ?? cleanAndFree
     this.policy =
       options.policy?.(this) ??
       new ClockPolicy(owners, {
@@ -85,10 +98,27 @@ export class UvmPageDaemon {
   /** Memory may have become free: whoever waits for it looks again. */
   noteFree(): void {
     if (this.free > this.reserveKernel) this.freeQueue.wakeAll()
-    if (this.paging === 0) this.ioQueue.wakeAll()
+    if (this.requests === 0) this.ioQueue.wakeAll()
   }
   /** Waits until nothing is being written out any more. */
   *pageoutsDone(): Sleep<void> {
-    while (this.paging > 0) yield* sleepOn(this.ioQueue)
+    while (this.requests > 0) yield* sleepOn(this.ioQueue)
   }
+}
+
+/** A page of a file goes back to its pager. */
+function* cleanAndFree(daemon: UvmPageDaemon, f: number): Sleep<boolean> {
+  const { frames } = daemon.phys
+  const object = ownerObject(daemon.owners, f)!
+  const pgoff = frames.pgoff[f]!
+  if (object.pager.put === undefined) {
+    daemon.policy.activate(f)
+    return false
+  }
+  object.pager.reference(object)
+  const error = yield* object.pager.put(object, pgoff, pgoff + 1, PGO_CLEANIT | PGO_FREE)
+  const isGone = !isErr(error) && object.pageAt(pgoff) < 0
+  if (isGone) daemon.events.pdfreed++
+  object.pager.detach(object)
+  return isGone
 }

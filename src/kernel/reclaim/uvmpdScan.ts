@@ -1,40 +1,54 @@
-import { isErr, type Sleep } from '../../base/index.ts'
-import { PGO_CLEANIT, PGO_FREE } from '../object/index.ts'
-import { PG_anon, PG_dirty, PG_locked } from '../phys/index.ts'
+import type { Sleep } from '../../base/index.ts'
+import { PG_anon, PG_dirty, PG_lazyfree, PG_locked } from '../phys/index.ts'
 import { pmapClearModify, pmapPageProtect, VM_PROT_NONE } from '../pmap/index.ts'
 import { isSwapBacked, ownerObject } from './kinds.ts'
+import { takeLazyPage } from './lazyFree.ts'
 import { SwapCluster } from './swapCluster.ts'
 import { SwapOwner } from './swapOwner.ts'
 import type { UvmPageDaemon } from './uvmPageDaemon.ts'
 
-/** Dirty pages that could not be written after which a scan gives up. */
-const MAX_DIRTY_REACTIVATIONS = 16
 /** A scan goes on until so many times freetarg are free, or will be. */
 const ENOUGH = 4
+
+/** What a scan is for. */
+export interface ScanGoal {
+  /** Is it enough? `taken` by this scan; `clustered` of them are gathered, and will be written at its end. */
+  isReached(taken: number, clustered: number): boolean
+  /** Would this frame help? */
+  isWanted(f: number): boolean
+}
+function untilFree(daemon: UvmPageDaemon): ScanGoal {
+  return {
+    isReached: (_taken, clustered) => daemon.free + daemon.paging + clustered >= ENOUGH * daemon.freetarg,
+    isWanted: () => true,
+  }
+}
 
 /**
  * One turn of the clock hand: takes inactive pages away until enough are free. Clean ones are free on return, dirty ones
  * are being written (pageoutsDone waits for them).
  *
  *   1. the policy names a page; a busy one is passed over
- *   2. a file's page: its pager cleans and frees it
+ *   2. a file's page: its pager cleans and frees it (takeFilePage)
  *   3. swap-backed and clean: freed; its data is in swap only from now on
  *   4. swap-backed and dirty: a slot in the cluster; without one it is in use again
  *
+ * @returns pages taken
  * @locks  none held while a pager works; sleeps for it
  * @manual uvm(9), NetBSD: the page daemon
  */
-export function* uvmpdScanQueue(daemon: UvmPageDaemon): Sleep<void> {
+export function* uvmpdScanQueue(daemon: UvmPageDaemon, goal: ScanGoal = untilFree(daemon)): Sleep<number> {
   const { events, policy, phys } = daemon
   const { flags } = phys.frames
   const cluster = new SwapCluster(daemon)
   let reactivations = 0
+  let taken = 0
   events.pdrevs++
   policy.beginScan()
-  while (reactivations < MAX_DIRTY_REACTIVATIONS) {
-    if (daemon.free + daemon.paging + cluster.count >= ENOUGH * daemon.freetarg) break
+  while (reactivations < daemon.maxReactivations && !goal.isReached(taken, cluster.count)) {
     const f = policy.selectVictim()
     if (f < 0) break
+    if (!goal.isWanted(f)) continue
     if ((flags[f]! & PG_locked) !== 0) {
       events.pdbusy++
       continue
@@ -46,32 +60,33 @@ export function* uvmpdScanQueue(daemon: UvmPageDaemon): Sleep<void> {
       continue
     } else events.pdobscan++
 
-    if (object !== null && !isSwapBacked(object)) {
-      if (object.pager.put === undefined) policy.activate(f)
-      else yield* cleanAndFree(daemon, f)
-    } else if (!takeSwapBacked(daemon, cluster, f)) reactivations++
+    if (daemon.isLocked(f)) policy.activate(f)
+    else if (object !== null && !isSwapBacked(object)) {
+      if (yield* daemon.takeFilePage(daemon, f)) taken++
+    } else if (takeSwapBacked(daemon, cluster, f)) taken++
+    else reactivations++
   }
   cluster.flush()
   daemon.noteFree()
+  return taken
 }
 
-function* cleanAndFree(daemon: UvmPageDaemon, f: number): Sleep<void> {
-  const { frames } = daemon.phys
-  const object = ownerObject(daemon.owners, f)!
-  const pgoff = frames.pgoff[f]!
-  object.pager.reference(object)
-  const error = yield* object.pager.put!(object, pgoff, pgoff + 1, PGO_CLEANIT | PGO_FREE)
-  if (!isErr(error) && object.pageAt(pgoff) < 0) daemon.events.pdfreed++
-  object.pager.detach(object)
-}
-
-/** @returns false: dirty, and there is no slot for it */
+/** @returns false: it stays: dirty without a slot for it, on loan, or in somebody's hands */
 function takeSwapBacked(daemon: UvmPageDaemon, cluster: SwapCluster, f: number): boolean {
   const { events, owners, policy, phys } = daemon
   const { frames } = phys
+  // The owner's reference, and one for each mapping.
+  if (frames.refcount[f] !== frames.mapcount[f]! + 2) {
+    policy.activate(f)
+    return false
+  }
   const page = new SwapOwner(owners, f)
   if (frames.mapcount[f]! >= 0) pmapPageProtect(owners.pmaps, page.pfn, VM_PROT_NONE)
   if (pmapClearModify(owners.pmaps, page.pfn)) frames.flags[f] = frames.flags[f]! | PG_dirty
+  if ((frames.flags[f]! & PG_lazyfree) !== 0 && takeLazyPage(owners, f)) {
+    events.pdfreed++
+    return true
+  }
   if (page.slot > 0 && (frames.flags[f]! & PG_dirty) === 0) {
     page.dropPage()
     owners.anons.swap!.swpgonly++
@@ -79,7 +94,7 @@ function takeSwapBacked(daemon: UvmPageDaemon, cluster: SwapCluster, f: number):
     return true
   }
   page.dropSlot()
-  if (frames.loanCount[f]! > 0 || !cluster.reserve()) {
+  if (!cluster.reserve()) {
     frames.flags[f] = frames.flags[f]! | PG_dirty
     policy.activate(f)
     return false

@@ -11,4 +11,4 @@
  */
 export { Swap, SwapDevice, swapOn, SWSLOT_BAD } from './swap.ts'
 export { type SwapRange, uvmSwapAlloc, uvmSwapFree, uvmSwapMarkBad } from './swapSlots.ts'
-export { uvmSwapGet, uvmSwapPut, uvmSwapPutStart } from './swapIo.ts'
+export { uvmSwapGet, uvmSwapGetStart, uvmSwapPut, uvmSwapPutStart } from './swapIo.ts'

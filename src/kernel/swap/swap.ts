@@ -74,6 +74,8 @@ export class Swap {
   /** Slots whose data is not in memory too. */
   swpgonly = 0
   nswget = 0
+  /** Linux: a slot is given back at the first store to its page, and when slots are short, as soon as it was read. */
+  freesEarly = false
 
   constructor(phys: Phys) {
     this.phys = phys
@@ -88,6 +90,9 @@ export class Swap {
   /** Nearly all that is swapped out is nowhere else: paging out makes no room. @manual uvm_swapisfull */
   get isFull(): boolean {
     return this.swpgonly * 100 >= this.swpgavail * 99
+  }
+  get isHalfUsed(): boolean {
+    return this.swpginuse * 2 > this.swpages
   }
   deviceOf(slot: number): SwapDevice {
     const device = this.devices.find((d) => slot >= d.first && slot < d.first + d.pages)

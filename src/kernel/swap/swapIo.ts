@@ -2,27 +2,43 @@ import { EIO, type Err, PAGE_SIZE, type Pfn, type Sleep, sleepOn, WaitQueue } fr
 import { type Swap, SWSLOT_BAD } from './swap.ts'
 
 /**
- * Reads one page back. The slot stays allocated: the page is clean while nobody writes to it.
+ * Begins to read one page back. The slot stays allocated. The page's frame stays the caller's until `done`.
+ *
+ * @param done  called from the clock with 0, or EIO: the page's bytes are undefined
+ */
+export function uvmSwapGetStart(swap: Swap, page: Pfn, slot: number, done: (error: 0 | Err) => void): void {
+  const { disk, first } = swap.deviceOf(slot)
+  const memory = swap.phys.machine.memory!
+  swap.nswget++
+  swap.swpgonly--
+  disk.read((slot - first) * PAGE_SIZE, PAGE_SIZE, (error, bytes) => {
+    if (error === 0) {
+      memory.u8.set(bytes, memory.frameOffset(page))
+      swap.phys.events.add('pswpin')
+    } else swap.swpgonly++
+    done(error)
+  })
+}
+
+/**
+ * Reads one page back, and waits for it. The slot stays allocated: the page is clean while nobody writes to it.
  *
  * @errors EIO  the device failed, or the slot is the bad one; the page's bytes are undefined
  * @locks  sleeps until the device has answered
  * @manual uvm_swap_get, uvm(9), NetBSD
  */
 export function* uvmSwapGet(swap: Swap, page: Pfn, slot: number): Sleep<0 | Err> {
-  swap.nswget++
-  if (slot === SWSLOT_BAD) return EIO
-  const { disk, first } = swap.deviceOf(slot)
-  const memory = swap.phys.machine.memory!
+  if (slot === SWSLOT_BAD) {
+    swap.nswget++
+    return EIO
+  }
   const queue = new WaitQueue('swapget')
   let result: 0 | Err | null = null
-  swap.swpgonly--
-  disk.read((slot - first) * PAGE_SIZE, PAGE_SIZE, (error, bytes) => {
+  uvmSwapGetStart(swap, page, slot, (error) => {
     result = error
-    if (error === 0) memory.u8.set(bytes, memory.frameOffset(page))
     queue.wakeAll()
   })
   while (result === null) yield* sleepOn(queue)
-  if (result !== 0) swap.swpgonly++
   return result
 }
 
@@ -44,7 +60,10 @@ export function uvmSwapPutStart(
     const from = memory.frameOffset(pages[i]!)
     bytes.set(memory.u8.subarray(from, from + PAGE_SIZE), i * PAGE_SIZE)
   }
-  disk.write((slot - first) * PAGE_SIZE, bytes, done)
+  disk.write((slot - first) * PAGE_SIZE, bytes, (error) => {
+    if (error === 0) swap.phys.events.add('pswpout', pages.length)
+    done(error)
+  })
 }
 
 /**

@@ -1,0 +1,49 @@
+import { amapForEach } from '../anon/index.ts'
+import { PAGE_SIZE } from '../../base/index.ts'
+import { pmapLookup } from '../pmap/index.ts'
+import type { VmMapEntry } from './entry.ts'
+import type { VmSpace } from './vmSpace.ts'
+
+/** Parts of a page, as Pss counts them. */
+const FRACTION = 4096
+
+/** What an address space has in swap: pages, and `pss` the share of it in 4096ths of a page. */
+export interface SwapUse {
+  pages: number
+  pss: number
+}
+
+/**
+ * Calls `visit` for every private page of `[start, end)` of an entry whose bytes are in swap as far as this address space
+ * goes: its anon has a slot, and no translation shows a copy that has come back.
+ */
+export function forEachSwapped(
+  entry: VmMapEntry,
+  start: number,
+  end: number,
+  visit: (va: number, anon: number, slot: number) => void,
+): void {
+  const { anons, chunks } = entry.map.vm
+  if (entry.amap === null || anons.swap === null || anons.swap.swpginuse === 0) return
+  const first = entry.slotOf(start)
+  amapForEach(chunks, entry.amap, first, entry.slotOf(end - 1) + 1, (slot, anon) => {
+    const place = anons.slot[anon]!
+    const va = start + (slot - first) * PAGE_SIZE
+    if (place !== 0 && !pmapLookup(entry.map.pmap, va)) visit(va, anon, place)
+  })
+}
+
+/** Adds up what of `[start, end)` is in swap; a slot that several share is divided among those who have not its page back. */
+export function swapUse(space: VmSpace, start: number, end: number): SwapUse {
+  const { anons, phys } = space.vm
+  const use = { pages: 0, pss: 0 }
+  for (let e = space.map.firstEndingAbove(start); e !== null && e.start < end; e = e.next) {
+    forEachSwapped(e, Math.max(start, e.start), Math.min(end, e.end), (_va, anon) => {
+      const f = anons.page[anon]!
+      const mappers = f === 0 ? 0 : phys.frames.mapcount[f - 1]! + 1
+      use.pages++
+      use.pss += Math.floor(FRACTION / Math.max(1, anons.ref[anon]! - mappers))
+    })
+  }
+  return use
+}

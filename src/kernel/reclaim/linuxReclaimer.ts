@@ -1,0 +1,201 @@
+// Memory shortage as Linux meets it: a daemon that wakes below a zone's low watermark and works up to the high one,
+// whoever finds less than the min watermark reclaiming for himself, and a killer when nothing can be reclaimed.
+//
+//   1. pages that a program has given up (MADV_FREE): dropped
+//   2. clean pages of files that nobody maps or has used lately: dropped, to be read again
+//   3. the clock of the page daemon: pages of programs, to swap; of files that are mapped, dropped
+//   4. dirty pages of files written; whatever is clean then, used or not: dropped
+//
+// Without swap there is no clock: steps 1, 2 and 4.
+
+import { type Err, type Pfn, type Sleep, sleepOn, sleepUntil, WaitQueue } from '../../base/index.ts'
+import { getCachePage, lruAddDrainAll, type PageCache, putCachePage, reclaimCleanPage } from '../pagecache/index.ts'
+import {
+  type MigrateMode,
+  PG_dirty,
+  type Reclaimer,
+  type ReclaimRequest,
+  WMARK_HIGH,
+  type Zone,
+} from '../phys/index.ts'
+import { zoneWatermarkOk } from '../phys/index.ts'
+import type { Owners } from './kinds.ts'
+import { takeLazyPages } from './lazyFree.ts'
+import { UvmPageDaemon } from './uvmPageDaemon.ts'
+import { uvmpdScanQueue } from './uvmpdScan.ts'
+
+/** Pages that one request is to free: as many as the allocator expects. */
+const BATCH = 32
+/** Turns of the clock hand after which a request gives up; the first may find nothing but pages in use. */
+const TURNS = 8
+/** Simulated nanoseconds that the daemon stays away when it has found nothing. */
+const PAUSE = 100e6
+
+/** What reclaim asks of the rooms above: bound at boot. */
+export interface ReclaimHooks {
+  /** Drops clean cached pages of files; those that are used too, or mapped, only with `all`. @returns how many */
+  shrinkFiles(pages: number, all: boolean): number
+  /** Writes what is dirty of files to their stores. */
+  writeFiles(): Sleep<void>
+  /** Kills a process for its memory. @returns false: nobody may be killed */
+  kill(): boolean
+  /** Runs the daemon beside the programs. */
+  start(daemon: Sleep<unknown>): void
+  /** Must the page stay (mlock)? */
+  isLocked(f: number): boolean
+}
+
+/** The part of the upcall that moves pages; another room's. */
+export type MovingPart = Pick<Reclaimer, 'drainLru' | 'isolateLru' | 'putBackLru' | 'reclaimClean' | 'migrate'>
+
+export class LinuxReclaimer implements Reclaimer {
+  /** null: there is no swap, and no page is on the clock. */
+  daemon: UvmPageDaemon | null = null
+  readonly #owners: Owners
+  readonly #cache: PageCache
+  readonly #mover: MovingPart
+  readonly #hooks: ReclaimHooks
+  readonly #wakeQueue = new WaitQueue('kswapd')
+  #isStarted = false
+  #isAsleep = false
+  #sawDirty = false
+
+  constructor(owners: Owners, cache: PageCache, mover: MovingPart, hooks: ReclaimHooks) {
+    this.#owners = owners
+    this.#cache = cache
+    this.#mover = mover
+    this.#hooks = hooks
+    owners.phys.reclaimer = this
+  }
+  /** There is swap: pages of programs are on the clock from now on. */
+  useSwap(): UvmPageDaemon {
+    const daemon = new UvmPageDaemon(this.#owners, {
+      isLocked: (f) => this.#hooks.isLocked(f),
+      takeFilePage: (_, f) => this.#takeFilePage(f),
+    })
+    daemon.maxReactivations = Infinity
+    return (this.daemon = daemon)
+  }
+
+  wake(): boolean {
+    if (!this.#isStarted) {
+      this.#isStarted = true
+      this.#hooks.start(this.#run())
+      return true
+    }
+    const wasAsleep = this.#isAsleep
+    this.#wakeQueue.wakeAll()
+    return wasAsleep
+  }
+  /** The daemon's thread. Never returns. */
+  *#run(): Sleep<never> {
+    const { phys } = this.#owners
+    for (;;) {
+      const zones = phys.populatedZones.filter((zone) => !isBalanced(zone))
+      if (zones.length === 0) {
+        this.#isAsleep = true
+        yield* sleepOn(this.#wakeQueue)
+        this.#isAsleep = false
+        phys.events.add('pageoutrun')
+        continue
+      }
+      const freed = yield* this.#reclaim(zones, 'kswapd')
+      if (freed === 0) yield* sleepUntil(phys.machine.clock.now + PAUSE)
+    }
+  }
+
+  *directReclaim(request: ReclaimRequest): Sleep<number> {
+    this.#owners.phys.events.add('allocstall')
+    this.#owners.phys.events.add('allocstall_normal')
+    return yield* this.#reclaim(request.zones, 'direct')
+  }
+  // oxlint-disable-next-line require-yield
+  *zoneReclaim(): Sleep<number> {
+    return this.#hooks.shrinkFiles(BATCH, true)
+  }
+  // oxlint-disable-next-line require-yield
+  *outOfMemory(): Sleep<boolean> {
+    return this.#hooks.kill()
+  }
+
+  *#reclaim(zones: readonly Zone[], who: 'kswapd' | 'direct'): Sleep<number> {
+    const { phys } = this.#owners
+    let freed = takeLazyPages(this.#owners, BATCH)
+    if (freed < BATCH) freed += this.#hooks.shrinkFiles(BATCH - freed, this.daemon === null)
+    this.#sawDirty = this.daemon === null
+    if (this.daemon !== null && freed < BATCH) freed += yield* this.#turnClock(this.daemon, zones, BATCH - freed, who)
+    if (freed < BATCH && (this.#sawDirty || freed === 0)) {
+      yield* this.#hooks.writeFiles()
+      freed += this.#hooks.shrinkFiles(BATCH - freed, true)
+    }
+    phys.events.add(who === 'direct' ? 'pgsteal_direct' : 'pgsteal_kswapd', freed)
+    return freed
+  }
+  /** Turns the clock hand until enough pages have been taken, and waits for what is being written. */
+  *#turnClock(daemon: UvmPageDaemon, zones: readonly Zone[], wanted: number, who: 'kswapd' | 'direct'): Sleep<number> {
+    const { phys } = this.#owners
+    const { events, policy } = daemon
+    // A batch on its way to a list refers to its pages: they would seem to be in use.
+    lruAddDrainAll(this.#cache)
+    const { pdanscan, pdobscan } = events
+    const slots = new Set(zones.map((zone) => zone.slot))
+    const isAll = slots.size === phys.populatedZones.length
+    let taken = 0
+    const goal = {
+      isReached: (now: number) => taken + now >= wanted,
+      isWanted: (f: number) => isAll || slots.has(phys.frames.zone[f]!),
+    }
+    for (let turn = 0; turn < TURNS && taken < wanted; turn++) {
+      const scanned = policy.events.pdscans
+      policy.balance()
+      taken += yield* uvmpdScanQueue(daemon, goal)
+      phys.events.add(who === 'direct' ? 'pgscan_direct' : 'pgscan_kswapd', policy.events.pdscans - scanned)
+    }
+    phys.events.add('pgscan_anon', events.pdanscan - pdanscan)
+    phys.events.add('pgscan_file', events.pdobscan - pdobscan)
+    yield* daemon.pageoutsDone()
+    return taken
+  }
+  /** A page of a file that some program maps: it goes if it is clean, or is seen to once all is written. */
+  // oxlint-disable-next-line require-yield
+  *#takeFilePage(f: number): Sleep<boolean> {
+    const daemon = this.daemon!
+    const { frames } = this.#owners.phys
+    const pfn = frames.pfnAt(f)
+    if (this.#cache.objectOf(f) !== null && frames.loanCount[f] === 0 && (frames.flags[f]! & PG_dirty) === 0) {
+      getCachePage(this.#cache, pfn)
+      const isGone = reclaimCleanPage(this.#cache, pfn)
+      putCachePage(this.#cache, pfn)
+      if (isGone) {
+        daemon.events.pdfreed++
+        return true
+      }
+    }
+    if ((frames.flags[f]! & PG_dirty) !== 0) this.#sawDirty = true
+    daemon.policy.activate(f)
+    return false
+  }
+
+  drainLru(): void {
+    this.#mover.drainLru()
+  }
+  isolateLru(pfn: Pfn): boolean {
+    return this.#mover.isolateLru(pfn)
+  }
+  putBackLru(pfn: Pfn): void {
+    this.#mover.putBackLru(pfn)
+  }
+  reclaimClean(pfn: Pfn): Sleep<boolean> {
+    return this.#mover.reclaimClean(pfn)
+  }
+  migrate(from: Pfn, to: Pfn, mode: MigrateMode, force: boolean): Sleep<0 | Err> {
+    return this.#mover.migrate(from, to, mode, force)
+  }
+  zoneDirtyOk(): boolean {
+    return true
+  }
+}
+
+function isBalanced(zone: Zone): boolean {
+  return zoneWatermarkOk(zone, 0, zone.watermark[WMARK_HIGH]!, zone.index, 0)
+}
