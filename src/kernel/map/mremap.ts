@@ -1,4 +1,5 @@
 import {
+  ADDRESS_END,
   EAGAIN,
   EFAULT,
   EINVAL,
@@ -10,6 +11,7 @@ import {
   PAGE_SIZE,
   pageLength,
   type Sleep,
+  unsigned64,
 } from '../../base/index.ts'
 import { amapMoveRange } from '../anon/index.ts'
 import { pmapMove, pmapUpdate } from '../pmap/index.ts'
@@ -97,8 +99,9 @@ function checkArguments({ space, old, oldLength, newLength, flags, target }: Req
   if (target > taskSize - newLength || target < 0 || !isPageAligned(target)) return EINVAL
   if ((flags & MREMAP_MAYMOVE) === 0) return EINVAL
   if ((flags & MREMAP_DONTUNMAP) !== 0 && oldLength !== newLength) return EINVAL
-  if (old + oldLength > target && target + newLength > old) return EINVAL
-  return (flags & MREMAP_FIXED) !== 0 && target < space.map.min ? EPERM : 0
+  const start = unsigned64(old)
+  const end = (start + oldLength) % ADDRESS_END
+  return end > target && target + newLength > start ? EINVAL : 0
 }
 
 /** The checks of growing and moving; a shrinking move looks only at what will be moved. */
@@ -142,15 +145,20 @@ function moveTo(r: Request, entry: VmMapEntry): number | Err {
   if ((flags & MREMAP_FIXED) !== 0) {
     const error = munmapLocked(space, target, newLength)
     if (error !== 0) return error
+    if (space.map.lookup(old) === null) return EFAULT
   } else to = findSpace(space, target, newLength, 0, entry.object === null)
   if (isErr(to)) return to
   if (newLength < oldLength) {
     const error = munmapLocked(space, old + newLength, oldLength - newLength)
     if (error !== 0) return error
   }
-  const source = space.map.lookup(old)
-  if (source === null) return EFAULT
-  return move(r, source, old, Math.min(oldLength, newLength), to, newLength)
+  if (to < space.map.min) return EPERM
+  return move(r, space.map.lookup(old)!, old, Math.min(oldLength, newLength), to, newLength)
+}
+
+/** Of several entries none may be listened to, nor need to hear of its end. */
+function movesAlone({ listener, file }: VmMapEntry): boolean {
+  return listener !== null || file?.hearsOfEnds === true
 }
 
 /** MREMAP_FIXED of the same length: entry by entry, with their distances; what failed stops it, earlier ones have moved. */
@@ -163,12 +171,14 @@ function moveEach(r: Request): number | Err {
     if (entry === null || entry.start >= end) break
     const s = Math.max(at, entry.start)
     const e = Math.min(end, entry.end)
+    if (movesAlone(entry) && (at > old || e < end)) return EFAULT
     if ((entry.vmFlags & VM_SEALED) !== 0) return EPERM
     const cannot = checkSource({ ...r, old: s, oldLength: e - s, newLength: e - s }, entry)
     if (cannot !== 0) return cannot
     const to = target + (s - old)
     const error = munmapLocked(space, to, e - s)
     if (error !== 0) return error
+    if (to < space.map.min) return EPERM
     const moved = move(r, space.map.lookup(s)!, s, e - s, to, e - s)
     if (isErr(moved)) return moved
     at = e
