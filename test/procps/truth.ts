@@ -74,9 +74,12 @@ export function mappingsOf(system: System, process: Process): MappingTruth[] {
 /** What `free` must print of a system, in KiB. */
 export function memoryOf(system: System) {
   const { total, reserved, free, fileCache, sharedMemory } = system.report().frames
+  // Linux does not count as free what each CPU keeps at hand.
+  const { populatedZones } = system.rooms.kernel.phys
+  const atHand = populatedZones.flatMap(({ pcp }) => pcp).reduce((sum, { count }) => sum + count, 0)
   return {
     total: (total - reserved) * KIB_PER_PAGE,
-    free: free * KIB_PER_PAGE,
+    free: (free - atHand) * KIB_PER_PAGE,
     shared: sharedMemory * KIB_PER_PAGE,
     cache: (fileCache + sharedMemory) * KIB_PER_PAGE,
   }
