@@ -82,6 +82,14 @@ export { changeAttributes } from './attributes.ts'
 export { fileTruncate, truncateVnode } from './truncate.ts'
 export { fileAllocate } from './fallocate.ts'
 export { fileSync, shrinkFileCache, syncAll } from './sync.ts'
-export { addSeals, areMemfdFlags, createMemfd, createShmemObject, getSeals, openShmemObject } from './memoryFile.ts'
+export {
+  addSeals,
+  areMemfdFlags,
+  createMemfd,
+  createShmemObject,
+  getSeals,
+  openShmemObject,
+  promiseWhole,
+} from './memoryFile.ts'
 export { verifyVnode } from './verify.ts'
 export { makePipe, openFifo, PIPE_BUF, PIPE_PAGES, PipeEnd } from './pipe.ts'

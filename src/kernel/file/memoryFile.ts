@@ -56,11 +56,15 @@ export function createMemfd(files: Files, name: string, flags: number, init: Omi
 export function createShmemObject(files: Files, sizeBytes: number, isPromised = false): MemoryObject {
   const init: VnodeInit = { kind: 'file', permissions: 0o777, uid: 0, gid: 0, time: files.now() }
   const vnode = namelessFile(files, init, '/dev/zero')
-  if (isPromised) vnode.promisedPages = sizeBytes / PAGE_SIZE
   const object = vnode.object!
   object.sizeBytes = sizeBytes
+  if (isPromised) promiseWhole(object)
   object.pager.reference(object)
   return object
+}
+/** All of such memory counts as committed from now on. */
+export function promiseWhole(object: MemoryObject): void {
+  ;(object.backing as Vnode).promisedPages = object.sizeBytes / PAGE_SIZE
 }
 
 /** An open file of such memory, for what /proc shows of it. Takes its own reference. */

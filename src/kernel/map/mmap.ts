@@ -56,6 +56,8 @@ export interface MmapRequest {
   readonly pgoff: number
   /** Of a shared mapping: it may never be made writable (a sealed memory file). */
   readonly neverWritable?: boolean
+  /** Of an object that is charged whole: called when it has been allowed. */
+  readonly promise?: () => void
   /** What a file allows; checked after the address was chosen, as the kernel does. */
   readonly validate?: () => 0 | Err
 }
@@ -108,7 +110,9 @@ export function mmapLocked(space: VmSpace, r: MmapRequest): number | Err {
     if ((e.vmFlags & VM_SEALED) !== 0) return EPERM
   const limited = checkLimits(space, at, length, a)
   if (limited !== 0) return limited
-  if ((a.vmFlags & VM_ACCOUNT) !== 0 && !mayCommit(space, length)) return ENOMEM
+  const isCharged = (a.vmFlags & VM_ACCOUNT) !== 0 || r.promise !== undefined
+  if (isCharged && !mayCommit(space, length)) return ENOMEM
+  r.promise?.()
 
   map.removeRange(at, at + length)
   map.mergeAround(map.link(at, at + length, a), true, true)

@@ -14,7 +14,14 @@ import {
   roundPage,
   type Sleep,
 } from '../../base/index.ts'
-import { createShmemObject, F_SEAL_FUTURE_WRITE, F_SEAL_WRITE, openShmemObject, type OpenFile } from '../file/index.ts'
+import {
+  createShmemObject,
+  F_SEAL_FUTURE_WRITE,
+  F_SEAL_WRITE,
+  openShmemObject,
+  type OpenFile,
+  promiseWhole,
+} from '../file/index.ts'
 import {
   MAP_ANONYMOUS,
   MAP_DROPPABLE,
@@ -26,7 +33,6 @@ import {
   MAP_SHARED,
   MAP_SHARED_VALIDATE,
   MAP_TYPE,
-  mayCommit,
   mmapRegion,
   type MmapRequest,
 } from '../map/index.ts'
@@ -75,10 +81,10 @@ function* mmapAnonymous(kernel: Kernel, thread: Thread, base: Request): Sleep<nu
 /** MAP_SHARED | MAP_ANONYMOUS: a memory file without a name. */
 function* mmapSharedMemory(kernel: Kernel, thread: Thread, request: Request): Sleep<number> {
   const isPromised = kernel.vm.commit.promisesWhole((request.flags & MAP_NORESERVE) !== 0)
-  if (isPromised && !mayCommit(thread.space, request.length)) return ENOMEM
-  const object = createShmemObject(kernel.files, roundPage(Math.min(request.length, 2 ** 52)), isPromised)
+  const object = createShmemObject(kernel.files, roundPage(Math.min(request.length, 2 ** 52)))
   const file = openShmemObject(kernel.files, object)
-  const at = yield* mmapRegion(thread.space, { ...request, pgoff: 0, object, file })
+  const promise = isPromised ? { promise: () => promiseWhole(object) } : null
+  const at = yield* mmapRegion(thread.space, { ...request, ...promise, pgoff: 0, object, file })
   if (isErr(at)) {
     object.pager.detach(object)
     file.release()
