@@ -1,5 +1,5 @@
 import { isErr, PAGE_SIZE, runToEnd, type Sleep } from '../base/index.ts'
-import { createShmemObject, FdTable, ROOT } from '../kernel/file/index.ts'
+import { CAP_IPC_LOCK, createShmemObject, FdTable, ROOT } from '../kernel/file/index.ts'
 import {
   linux,
   MAP_ANONYMOUS,
@@ -12,7 +12,16 @@ import {
 } from '../kernel/map/index.ts'
 import type { MemoryObject } from '../kernel/object/index.ts'
 import { pmapActivate, pmapDeactivate } from '../kernel/pmap/index.ts'
-import { FsContext, type Kernel, Limits, Process, SIGCHLD, SignalActions, Thread } from '../kernel/process/index.ts'
+import {
+  FsContext,
+  fullCredentials,
+  type Kernel,
+  Limits,
+  Process,
+  SIGCHLD,
+  SignalActions,
+  Thread,
+} from '../kernel/process/index.ts'
 import { createSystem } from '../system/index.ts'
 import { ARENA, HEAP, OTHER_VMAS, OUR_OTHERS, SHARED_EDGE, SIZE, SLOTS, TASK_SIZE } from './arena.ts'
 import { Guest } from './guest.ts'
@@ -62,16 +71,18 @@ export class OracleWorld {
   #firstThread(): Thread {
     const { kernel } = this
     const limits = new Limits()
+    // As in the recordings, RLIMIT_MEMLOCK counts.
+    const who = fullCredentials({ ...ROOT, effective: ROOT.effective & ~CAP_IPC_LOCK })
     const space = uvmspaceAlloc(kernel.vm, linux, PAGE_SIZE, TASK_SIZE)
     if (isErr(space)) throw new Error('no memory for the first process')
-    space.limits = limits.forSpace()
+    space.limits = limits.forSpace(who)
     space.maxMapCount += OUR_OTHERS - OTHER_VMAS
     const process = new Process(1, null, {
       exitSignal: SIGCHLD,
       space,
       fds: new FdTable(),
       fs: new FsContext(kernel.files.root, kernel.files.root),
-      who: ROOT,
+      who,
       actions: new SignalActions(),
       limits,
       startNs: 0,

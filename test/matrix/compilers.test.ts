@@ -2,54 +2,26 @@
 // the exit code must be those of the committed files, which programs/expected holds.
 
 import { spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { NodeHostFiles } from '../../cli/hostFiles.ts'
 import { createSystem } from '../../src/index.ts'
 import { missingTool, skipFor } from '../lacks.ts'
+import { build, CACHE, CROSS, FOLDER, lackingGlibc, lackingNative, libraryFile } from './builds.ts'
 import { PROGRAMS, type ProgramCase } from './programs.ts'
-
-const root = fileURLToPath(new URL('../..', import.meta.url))
-const folder = join(root, 'programs')
-const CC = process.env['CC'] ?? 'cc'
-const CROSS = `${process.env['CROSS'] ?? 'riscv64-linux-gnu-'}gcc`
-/** What is built stays here until a source or a compiler changes. */
-const CACHE = join(root, 'node_modules/.cache/pagewright-programs')
 
 /** hello-pie is the same source as hello, linked another way by musl's build. */
 const cases = PROGRAMS.filter(({ name }) => !name.endsWith('-pie'))
-const expectedOf = ({ expected }: ProgramCase): string => readFileSync(join(folder, expected), 'utf8')
-
-/** Builds all programs, unless they are there. @returns the folder they are in */
-function build(mode: '--native' | '--glibc', compiler: string): string {
-  const hash = createHash('sha256').update(spawnSync(compiler, ['--version']).stdout)
-  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort())
-    if (/\.(c|h|sh)$/.test(name)) hash.update(name).update(readFileSync(join(folder, name)))
-  const place = join(CACHE, `${hash.digest('hex').slice(0, 16)}${mode}`)
-  if (existsSync(place)) return place
-  mkdirSync(CACHE, { recursive: true })
-  const fresh = mkdtempSync(join(CACHE, 'build-'))
-  const done = spawnSync('bash', [join(folder, 'build.sh'), mode, fresh], { encoding: 'utf8' })
-  if (done.status !== 0) throw new Error(`programs/build.sh ${mode} failed:\n${done.stderr}`)
-  try {
-    renameSync(fresh, place)
-  } catch {
-    rmSync(fresh, { recursive: true }) // somebody else was faster
-  }
-  return place
-}
+const expectedOf = ({ expected }: ProgramCase): string => readFileSync(join(FOLDER, expected), 'utf8')
 
 describe('built by the compiler of this computer, on its own kernel', () => {
-  const lacking = missingTool('bash', CC)
+  const lacking = lackingNative()
   for (const program of cases) {
     // Real time: on a computer that is very busy an alarm may ring too early.
     it(`${program.name} prints what is expected`, { retry: 2 }, (context) => {
-      if (process.platform !== 'linux') skipFor(context, 'Linux')
       if (lacking !== null) skipFor(context, lacking)
-      const path = join(build('--native', CC), program.name)
+      const path = join(build('--native'), program.name)
       const { PAGEWRIGHT_GREETING: _, ...env } = process.env
       const { status, stdout } = spawnSync(path, program.smallArgs, { encoding: 'utf8', env, timeout: 30_000 })
       expect({ status, stdout }).toEqual({ status: program.exitCode, stdout: expectedOf(program) })
@@ -58,11 +30,11 @@ describe('built by the compiler of this computer, on its own kernel', () => {
 })
 
 describe('built against static glibc, on this kernel', () => {
-  const lacking = missingTool('bash', CROSS) ?? (hasStaticGlibc() ? null : `a static glibc for ${CROSS}`)
+  const lacking = lackingGlibc()
   for (const program of cases) {
     it(`${program.name} prints what is expected`, (context) => {
       if (lacking !== null) skipFor(context, lacking)
-      const bytes = readFileSync(join(build('--glibc', CROSS), `${program.name}.elf`))
+      const bytes = readFileSync(join(build('--glibc'), `${program.name}.elf`))
       const system = createSystem({ memory: '64M', cpus: 2 })
       const guest = system.spawn(bytes, { name: program.name, args: program.smallArgs })
       const status = system.run(guest)
@@ -86,7 +58,7 @@ describe('linked dynamically, on this kernel', () => {
     if (!loader.includes('/')) skipFor(context, `a dynamic glibc for ${CROSS}`)
     mkdirSync(CACHE, { recursive: true })
     const built = mkdtempSync(join(CACHE, 'dynamic-'))
-    const sources = ['-I', folder, join(folder, 'hello.c')]
+    const sources = ['-I', FOLDER, join(FOLDER, 'hello.c')]
     expect(spawnSync(CROSS, ['-O2', '-o', join(built, 'hello'), ...sources]).status).toBe(0)
     const system = createSystem({ memory: '64M' })
     system.mount(new NodeHostFiles(dirname(loader), true), '/lib')
@@ -98,11 +70,3 @@ describe('linked dynamically, on this kernel', () => {
     system.verify()
   })
 })
-
-function hasStaticGlibc(): boolean {
-  return libraryFile('libc.a').includes('/')
-}
-/** Where the cross compiler finds a file; the bare name if it does not. */
-function libraryFile(name: string): string {
-  return spawnSync(CROSS, [`-print-file-name=${name}`], { encoding: 'utf8' }).stdout.trim()
-}

@@ -1,4 +1,4 @@
-// Memory policies: program test X14 of the system-call specification, and machines of several nodes.
+// Memory policies beside program test X14: arguments, and machines of several nodes.
 
 import { describe, expect, it } from 'vitest'
 import { A, Caller, PAGE, PROT_RW } from './caller.ts'
@@ -15,40 +15,10 @@ const mask = (...nodes: number[]): Uint8Array => {
   const bits = nodes.reduce((sum, node) => sum | (1n << BigInt(node)), 0n)
   return new Uint8Array(BigUint64Array.of(bits).buffer)
 }
-const ranges = (lines: string[]): string[] => lines.map((line) => line.slice(0, 30))
 const int = (c: Caller, at: number): number => new DataView(c.peek(at, 4).buffer).getInt32(0, true)
 const u64 = (...values: number[]): Uint8Array => new Uint8Array(BigInt64Array.from(values.map(BigInt)).buffer)
 
 describe('memory policies', () => {
-  it('[syscall X14] memory policy', () => {
-    const c = new Caller()
-    expect(c.ask('set_mempolicy', DEFAULT, 0, 0)).toBe('ok')
-    expect(c.ask('set_mempolicy', BIND, mask(0), 64)).toBe('ok')
-    expect(c.ask('set_mempolicy', BIND, mask(1), 64)).toBe('-EINVAL')
-    expect(c.ask('set_mempolicy', 99, mask(0), 64)).toBe('-EINVAL')
-    expect(c.ask('set_mempolicy', BIND, mask(), 64)).toBe('-EINVAL')
-    expect(c.ask('get_mempolicy', DATA, 0, 0, 0, 0)).toBe('ok')
-    expect(int(c, DATA)).toBe(2)
-    c.mmap(A, 3, PROT_RW)
-    expect(c.ask('mbind', A + PAGE, PAGE, BIND, mask(0), 64, 0)).toBe('ok')
-    expect(ranges(c.maps())).toEqual([
-      '200000000000-200000001000 rw-p',
-      '200000001000-200000002000 rw-p',
-      '200000002000-200000003000 rw-p',
-      ...ranges(c.maps(A + 3 * PAGE)),
-    ])
-    expect(c.ask('mbind', A, 3 * PAGE, DEFAULT, 0, 0, 0)).toBe('ok')
-    expect(ranges(c.maps())[0]).toBe('200000000000-200000003000 rw-p')
-    expect(c.ask('mbind', A + 1, PAGE, DEFAULT, 0, 0, 0)).toBe('-EINVAL')
-    expect(c.ask('mbind', A + 8 * PAGE, PAGE, DEFAULT, 0, 0, 0)).toBe('-EFAULT')
-    expect(c.ask('mbind', A, PAGE, DEFAULT, 0, 0, 0x80)).toBe('-EINVAL')
-    expect(c.touch(A, true)).toBe('ok')
-    expect(c.ask('move_pages', 0, 2, u64(A, A + PAGE), 0, DATA, 0)).toBe('ok')
-    expect([int(c, DATA), int(c, DATA + 4)]).toEqual([0, -2])
-    expect(c.ask('getcpu', DATA, DATA + 4, 0)).toBe('ok')
-    expect([int(c, DATA), int(c, DATA + 4)]).toEqual([0, 0])
-    c.system.verify()
-  })
   it('masks, flags and addresses are checked in the kernel’s order', () => {
     const c = new Caller()
     c.mmap(A, 2, PROT_RW)

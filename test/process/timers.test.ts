@@ -1,4 +1,4 @@
-// Timers of setitimer, and what is left of the program tests: the kernel's own mappings, and alignment of files.
+// Timers of setitimer; the kernel's own mappings, and where files are mapped.
 
 import { describe, expect, it } from 'vitest'
 import { VDSO_FILE } from '../../src/kernel/process/index.ts'
@@ -52,7 +52,7 @@ describe('setitimer', () => {
 })
 
 describe('mappings of the kernel’s own', () => {
-  it('[syscall X25] mremap of the heap and of the stack, vdso', () => {
+  it('mremap moves the heap, the stack and the vdso', () => {
     const c = new Caller()
     const space = c.process.space!
     const entry = [...space.map.entries()].find(({ file }) => file === VDSO_FILE)!
@@ -82,7 +82,7 @@ describe('mappings of the kernel’s own', () => {
     expect(c.touch(A + 0x100_0000 - PAGE, true)).toBe('ok')
     c.system.verify()
   })
-  it('[syscall X26] file mappings without a hint lie directly below one another', () => {
+  it('files in memory are mapped directly below one another', () => {
     const c = new Caller()
     const map = (path: string | null, offset: number, bytes: number): number => {
       const fd = path === null ? c.call('memfd_create', 'f', 0) : c.call('openat', -100, path, 0o102, 0o600)

@@ -1,27 +1,35 @@
 import { EPERM, EROFS, isErr, type OrErr } from '../../base/index.ts'
-import { S_IFMT } from './constants.ts'
+import { S_IFMT, S_ISGID, S_ISUID, S_IXGRP } from './constants.ts'
+import { CAP_CHOWN, CAP_FSETID, capable, type Credentials, isInGroup } from './credentials.ts'
 import type { Files } from './files.ts'
-import type { AttributeChange, Credentials, Vnode } from './vnode.ts'
+import { type AttributeChange, isOwner, type Vnode } from './vnode.ts'
 
 /**
  * Changes permissions, owner or times.
  *
- * @errors  EROFS; EPERM if `who` is neither root nor the owner, or gives the file to somebody else
+ * @errors  EROFS; EPERM if `who` is neither the owner nor has CAP_FOWNER, or gives the file away without CAP_CHOWN
  * @manual  chmod(2), chown(2), utimensat(2)
  */
 export function changeAttributes(files: Files, who: Credentials, vnode: Vnode, change: AttributeChange): OrErr<0> {
   if (vnode.fs.isReadOnly) return EROFS
-  if (who.uid !== 0) {
-    if (who.uid !== vnode.uid) return EPERM
-    if (change.uid !== undefined && change.uid !== vnode.uid) return EPERM
-    const isMember = change.gid === undefined || change.gid === who.gid || who.groups.includes(change.gid)
-    if (!isMember) return EPERM
+  const { permissions, uid, gid, atime, mtime } = change
+  const isMine = who.uid === vnode.uid
+  const givesAway = uid !== undefined && (!isMine || uid !== vnode.uid)
+  const regroups = gid !== undefined && (!isMine || (gid !== vnode.gid && !isInGroup(who, gid)))
+  if ((givesAway || regroups) && !capable(who, CAP_CHOWN)) return EPERM
+  const isAttribute = permissions !== undefined || atime !== undefined || mtime !== undefined
+  if (isAttribute && !isOwner(vnode, who)) return EPERM
+  if (permissions !== undefined) {
+    const keepsGroup = isInGroup(who, gid ?? vnode.gid) || capable(who, CAP_FSETID)
+    vnode.mode = (vnode.mode & S_IFMT) | (permissions & (keepsGroup ? 0o7777 : 0o7777 & ~S_ISGID))
   }
-  if (change.permissions !== undefined) vnode.mode = (vnode.mode & S_IFMT) | (change.permissions & 0o7777)
-  if (change.uid !== undefined) vnode.uid = change.uid
-  if (change.gid !== undefined) vnode.gid = change.gid
-  if (change.atime !== undefined) vnode.atime = change.atime
-  if (change.mtime !== undefined) vnode.mtime = change.mtime
+  // Whoever owns it now has not said that it may run as them.
+  if (vnode.kind === 'file' && (uid !== undefined || gid !== undefined))
+    vnode.mode &= ~(S_ISUID | ((vnode.mode & S_IXGRP) !== 0 ? S_ISGID : 0))
+  if (uid !== undefined) vnode.uid = uid
+  if (gid !== undefined) vnode.gid = gid
+  if (atime !== undefined) vnode.atime = atime
+  if (mtime !== undefined) vnode.mtime = mtime
   vnode.ctime = files.now()
   const kept = vnode.fs.attributesChanged(vnode, change)
   return isErr(kept) ? kept : 0

@@ -7,7 +7,10 @@ export const S_IFCHR = 0o020000
 export const S_IFDIR = 0o040000
 export const S_IFREG = 0o100000
 export const S_IFLNK = 0o120000
+export const S_ISUID = 0o4000
+export const S_ISGID = 0o2000
 export const S_ISVTX = 0o1000
+export const S_IXGRP = 0o010
 
 // open(2) flags. The two low bits are the access mode.
 export const O_RDONLY = 0

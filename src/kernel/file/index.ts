@@ -31,17 +31,17 @@ export * from './constants.ts'
 export { Files, makedev, type CharDevice, type FilesMachine, type FilesOptions } from './files.ts'
 export {
   FileSystem,
-  ROOT,
+  isOwner,
   vnodeAccess,
   vnodeHold,
   vnodeRelease,
   Vnode,
   type AttributeChange,
-  type Credentials,
   type Timestamp,
   type VnodeInit,
   type VnodeKind,
 } from './vnode.ts'
+export * from './credentials.ts'
 export { vnodeOf, type FileObject, type FilePager } from './vnodePager.ts'
 export { RamFs } from './ramFs.ts'
 export { HostFs, type HostFsOptions } from './hostFs.ts'

@@ -1,8 +1,9 @@
 import { EBUSY, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, isErr, type Err, type OrErr } from '../../base/index.ts'
 import { NAME_MAX, PATH_MAX, SYMLINK_LIMIT } from './constants.ts'
+import type { Credentials } from './credentials.ts'
 import { nameLength } from './names.ts'
 import { crossMounts, parentOf } from './path.ts'
-import { maySearch, type Credentials, type Vnode } from './vnode.ts'
+import { maySearch, type Vnode } from './vnode.ts'
 
 /** Where a walk begins and what it may see: a process's view of the tree. */
 export interface WalkContext {

@@ -14,7 +14,7 @@ import { openAt } from './open.ts'
 import type { OpenFile } from './openFile.ts'
 import { RamFs } from './ramFs.ts'
 import { makeDirectory } from './tree.ts'
-import { ROOT } from './vnode.ts'
+import { ROOT } from './credentials.ts'
 
 export interface TestSystem {
   readonly machine: Machine

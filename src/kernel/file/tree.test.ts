@@ -35,7 +35,8 @@ import { pathOf } from './path.ts'
 import { RamFs } from './ramFs.ts'
 import { makeTestSystem, ok, open, run, write } from './testFiles.ts'
 import { makeDirectory, makeLink, makeNode, makeSymlink, removeDirectory, renamePath, unlinkPath } from './tree.ts'
-import { ROOT, vnodeHold } from './vnode.ts'
+import { ROOT } from './credentials.ts'
+import { vnodeHold } from './vnode.ts'
 
 /** /d/e/f is a file, /l -> d, /d/up -> .., /loop -> loop, /abs -> /d/e */
 function makeTree() {
@@ -106,13 +107,13 @@ describe('namei', () => {
     expect(namei(context, '/none/new', WALK_PARENT)).toBe(ENOENT)
   })
   it('needs search permission on every directory', () => {
-    const user: WalkContext = { ...context, who: { uid: 5, gid: 5, groups: [] } }
+    const user: WalkContext = { ...context, who: { uid: 5, gid: 5, groups: [], effective: 0n } }
     expect(lookupPath(user, '/d/e/f')).toBe(f)
     changeAttributes(files, ROOT, ok(find('/d')), { permissions: 0o700 })
     expect(lookupPath(user, '/d/e/f')).toBe(EACCES)
     expect(changeAttributes(files, user.who, f, { permissions: 0o777 })).toBe(EPERM)
     changeAttributes(files, ROOT, ok(find('/d')), { permissions: 0o070, gid: 7 })
-    expect(lookupPath({ ...user, who: { uid: 5, gid: 5, groups: [7] } }, '/d/e/f')).toBe(f)
+    expect(lookupPath({ ...user, who: { uid: 5, gid: 5, groups: [7], effective: 0n } }, '/d/e/f')).toBe(f)
   })
 })
 
@@ -215,7 +216,7 @@ describe('making, moving and removing names', () => {
   })
   it('lets nobody but the owners remove names from a sticky directory', () => {
     const { files, context } = makeTree()
-    const as = (uid: number): WalkContext => ({ ...context, who: { uid, gid: uid, groups: [] } })
+    const as = (uid: number): WalkContext => ({ ...context, who: { uid, gid: uid, groups: [], effective: 0n } })
     ok(makeDirectory(files, context, '/tmp', 0o1777))
     ok(makeDirectory(files, as(5), '/tmp/mine', 0o755))
     expect(removeDirectory(files, as(6), '/tmp/mine')).toBe(EPERM)

@@ -15,6 +15,7 @@ import {
   type OrErr,
 } from '../../base/index.ts'
 import { MAY_EXEC, MAY_WRITE, RENAME_EXCHANGE, RENAME_NOREPLACE, S_ISVTX } from './constants.ts'
+import { CAP_FOWNER, capable } from './credentials.ts'
 import type { Files } from './files.ts'
 import { isPlainName, mountRefuses, namei, WALK_PARENT, type WalkContext, type WalkResult } from './namei.ts'
 import { vnodeAccess, vnodeMaybeGone, type Vnode, type VnodeInit, type VnodeKind } from './vnode.ts'
@@ -38,9 +39,9 @@ function mayChange(context: WalkContext, dir: Vnode) {
 function mayRemove(context: WalkContext, dir: Vnode, vnode: Vnode) {
   const refused = mayChange(context, dir)
   if (refused !== null) return refused
-  const { uid } = context.who
-  const isProtected = (dir.mode & S_ISVTX) !== 0 && uid !== 0 && uid !== vnode.uid && uid !== dir.uid
-  return isProtected ? EPERM : null
+  const { who } = context
+  const isProtected = (dir.mode & S_ISVTX) !== 0 && who.uid !== vnode.uid && who.uid !== dir.uid
+  return isProtected && !capable(who, CAP_FOWNER) ? EPERM : null
 }
 function initFor(files: Files, context: WalkContext, kind: VnodeKind, permissions: number): VnodeInit {
   const { uid, gid } = context.who

@@ -1,7 +1,15 @@
 // Vnodes: files, directories and devices in core. What exists once a file is an object with a fixed shape.
 
 import { EACCES, EINVAL, ENOTDIR, EPERM, EROFS, kassert, type Err, type OrErr, type Sleep } from '../../base/index.ts'
-import { MAY_EXEC, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG } from './constants.ts'
+import { MAY_EXEC, MAY_READ, MAY_WRITE, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG } from './constants.ts'
+import {
+  CAP_DAC_OVERRIDE,
+  CAP_DAC_READ_SEARCH,
+  CAP_FOWNER,
+  capable,
+  type Credentials,
+  isInGroup,
+} from './credentials.ts'
 import type { FileIo, OpenFile } from './openFile.ts'
 import { InodeLock } from './inodeLock.ts'
 import type { FileObject } from './vnodePager.ts'
@@ -113,14 +121,6 @@ export interface AttributeChange {
   readonly atime?: Timestamp
   readonly mtime?: Timestamp
 }
-
-/** Who asks, for permission checks and for the owner of what is created. */
-export interface Credentials {
-  readonly uid: number
-  readonly gid: number
-  readonly groups: readonly number[]
-}
-export const ROOT: Credentials = { uid: 0, gid: 0, groups: [] }
 
 /**
  * One mounted file system. Subclasses answer for their vnodes; what they do not offer fails as the system calls say.
@@ -235,19 +235,25 @@ export function vnodeMaybeGone(vnode: Vnode): void {
 }
 
 /**
- * May `who` do this with the vnode? Root may do everything but execute a file that nobody may execute.
+ * May `who` do this with the vnode? Its permission bits say so, or a capability does; but nobody executes a file that nobody
+ * may execute.
  *
  * @param want  MAY_READ | MAY_WRITE | MAY_EXEC
  * @returns     0 or EACCES
  */
 export function vnodeAccess(vnode: Vnode, who: Credentials, want: number): 0 | Err {
-  if (who.uid === 0) {
-    const isExecutable = vnode.kind === 'dir' || (vnode.mode & 0o111) !== 0
-    return (want & MAY_EXEC) === 0 || isExecutable ? 0 : EACCES
-  }
-  const isGroup = who.gid === vnode.gid || who.groups.includes(vnode.gid)
-  const shift = who.uid === vnode.uid ? 6 : isGroup ? 3 : 0
-  return ((vnode.mode >> shift) & want) === want ? 0 : EACCES
+  const shift = who.uid === vnode.uid ? 6 : isInGroup(who, vnode.gid) ? 3 : 0
+  if (((vnode.mode >> shift) & want) === want) return 0
+  const isDirectory = vnode.kind === 'dir'
+  const reads = want === MAY_READ || (isDirectory && (want & MAY_WRITE) === 0)
+  if (reads && capable(who, CAP_DAC_READ_SEARCH)) return 0
+  const canRun = isDirectory || (vnode.mode & 0o111) !== 0
+  return ((want & MAY_EXEC) === 0 || canRun) && capable(who, CAP_DAC_OVERRIDE) ? 0 : EACCES
+}
+
+/** May `who` do what only the owner may? */
+export function isOwner(vnode: Vnode, who: Credentials): boolean {
+  return who.uid === vnode.uid || capable(who, CAP_FOWNER)
 }
 
 /** `dir` is a directory in which `who` may look names up. */

@@ -6,8 +6,7 @@ import type { VmSpace } from './vmSpace.ts'
 
 export const MAP_FIXED = 0x10
 export const MAP_FIXED_NOREPLACE = 0x100000
-/** vm.mmap_min_addr, and the minimum that a hint is raised to. */
-const MMAP_MIN_ADDR = 4096
+/** What a hint is raised to. */
 const HINT_MIN = 65536
 const HUGE = 2 * MiB
 
@@ -37,7 +36,7 @@ export function findSpace(
   if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0) {
     if (addr < 0 || addr > map.max - length) return ENOMEM
     if (!isPageAligned(addr)) return EINVAL
-    if (addr < MMAP_MIN_ADDR) return EPERM
+    if (addr < Math.max(space.limits.lowest, map.min)) return EPERM
     if ((flags & MAP_FIXED_NOREPLACE) !== 0 && !map.isFree(addr, addr + length)) return EEXIST
     return addr
   }

@@ -3,7 +3,8 @@ import { prepareAnonGroup } from './anonGroup.ts'
 import { VM_GROWSDOWN, VM_LOCKED, type VmMapEntry } from './entry.ts'
 import type { VmSpace } from './vmSpace.ts'
 
-const MMAP_MIN_ADDR = 4096
+/** vm.mmap_min_addr */
+export const MMAP_MIN_ADDR = 4096
 /** Pages kept free between a growing stack and an accessible mapping below it. */
 export const STACK_GUARD_PAGES = 256
 

@@ -1,6 +1,6 @@
 // A vmspace: one map, one pmap, and what a process's address space remembers beside them.
 
-import { type Err, isErr, kassert, panic, type Pfn, type Sleep } from '../../base/index.ts'
+import { type Err, isErr, kassert, MiB, panic, type Pfn, type Sleep } from '../../base/index.ts'
 import type { Cpu } from '../../machine/index.ts'
 import { amapForEach, amapRef, anonAllocWithPage, amapAdd, anonUnref, anonPage } from '../anon/index.ts'
 import { GFP_KERNEL } from '../phys/index.ts'
@@ -32,6 +32,7 @@ import {
   VM_WIPEONFORK,
   type VmMapEntry,
 } from './entry.ts'
+import { MMAP_MIN_ADDR } from './growDown.ts'
 import type { Personality } from './personality.ts'
 import { uvmUnmap } from './uvmUnmap.ts'
 import type { Vm } from './vm.ts'
@@ -43,6 +44,8 @@ export interface SpaceLimits {
   data: number
   stack: number
   memlock: number
+  /** The lowest address that may be asked for: vm.mmap_min_addr, but for those with CAP_SYS_RAWIO. */
+  lowest: number
 }
 
 export class VmSpace {
@@ -62,7 +65,7 @@ export class VmSpace {
   argEnd = 0
   envStart = 0
   envEnd = 0
-  limits: SpaceLimits = { as: Infinity, data: Infinity, stack: 8 * 1024 * 1024, memlock: 8 * 1024 * 1024 }
+  limits: SpaceLimits = { as: Infinity, data: Infinity, stack: 8 * MiB, memlock: 8 * MiB, lowest: MMAP_MIN_ADDR }
   /** mlockall(MCL_FUTURE): flags that later mappings get. */
   futureFlags = 0
   maxMapCount: number

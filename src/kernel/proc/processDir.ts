@@ -3,6 +3,8 @@
 import { EINVAL, ENOENT, EPERM, ESRCH, isErr, type OrErr, WouldSleep } from '../../base/index.ts'
 import {
   type BytesNode,
+  CAP_SYS_ADMIN,
+  capable,
   type DirNode,
   fixedDir,
   type GeneratedNode,
@@ -163,7 +165,7 @@ function pagemapFile(kernel: Kernel, process: Process): BytesNode {
     permissions: 0o400,
     open() {
       const opener = kernel.machine.current.thread as Thread | null
-      const showsFrames = opener === null || opener.process.who.uid === 0
+      const showsFrames = opener === null || capable(opener.process.who, CAP_SYS_ADMIN)
       return new MemoryIo({
         read: (offset, length) =>
           process.space === null ? ESRCH : pagemapBytes(process.space, offset, length, showsFrames),

@@ -6,8 +6,9 @@ import { PG_active, PG_reserved, PG_unevictable, PG_writeback } from '../phys/in
 import { pmapForEach } from '../pmap/index.ts'
 import {
   A0,
-  ALL_CAPABILITIES,
   entryName,
+  gidsOf,
+  type Ids,
   type Kernel,
   type Process,
   RLIMIT_COUNT,
@@ -18,6 +19,7 @@ import {
   signalBit,
   type SignalSet,
   SP,
+  uidsOf,
 } from '../process/index.ts'
 import { countResident } from './smaps.ts'
 import { virtualSizes } from './virtualSizes.ts'
@@ -47,11 +49,11 @@ function handledSignals(process: Process): { ignored: SignalSet; caught: SignalS
   return { ignored, caught }
 }
 
-function capabilityLines({ capabilities, hasNoNewPrivileges }: Process): string {
-  const { effective, permitted, inheritable } = capabilities
+function capabilityLines({ who, hasNoNewPrivileges }: Process): string {
+  const { effective, permitted, inheritable, bounding, ambient } = who
   return (
     `CapInh:\t${set16(inheritable)}\nCapPrm:\t${set16(permitted)}\nCapEff:\t${set16(effective)}\n` +
-    `CapBnd:\t${set16(ALL_CAPABILITIES)}\nCapAmb:\t${set16(0n)}\n` +
+    `CapBnd:\t${set16(bounding)}\nCapAmb:\t${set16(ambient)}\n` +
     `NoNewPrivs:\t${Number(hasNoNewPrivileges)}\nSeccomp:\t0\nSeccomp_filters:\t0\n`
   )
 }
@@ -61,12 +63,13 @@ export function statusText(kernel: Kernel, process: Process): string {
   const { who, space } = process
   const state = stateOf(process)
   const leader = process.leader
-  const four = (id: number) => `${id}\t${id}\t${id}\t${id}`
+  // Real, effective, saved, and what files look at.
+  const four = ({ real, effective, saved }: Ids) => `${real}\t${effective}\t${saved}\t${effective}`
   const { ignored, caught } = handledSignals(process)
   let text =
     `Name:\t${process.name}\nUmask:\t${(process.fs?.umask ?? 0).toString(8).padStart(4, '0')}\n` +
     `State:\t${state} (${STATE_NAMES[state]})\nTgid:\t${process.pid}\nNgid:\t0\nPid:\t${process.pid}\n` +
-    `PPid:\t${process.ppid}\nTracerPid:\t0\nUid:\t${four(who.uid)}\nGid:\t${four(who.gid)}\n` +
+    `PPid:\t${process.ppid}\nTracerPid:\t0\nUid:\t${four(uidsOf(who))}\nGid:\t${four(gidsOf(who))}\n` +
     `FDSize:\t${process.fds === null ? 0 : 64}\nGroups:\t${who.groups.map((group) => `${group} `).join('')}\n` +
     `NStgid:\t${process.pid}\nNSpid:\t${process.pid}\nNSpgid:\t${process.pgid}\nNSsid:\t${process.sid}\nKthread:\t0\n`
   if (space !== null) {

@@ -1,5 +1,5 @@
 import { EAGAIN, EINVAL, type Err, isErr, type Sleep, sleepOn } from '../../base/index.ts'
-import { vnodeHold } from '../file/index.ts'
+import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE, capable, vnodeHold } from '../file/index.ts'
 import { uvmspaceAddref, uvmspaceFork, uvmspaceFree } from '../map/index.ts'
 import type { Kernel } from './kernel.ts'
 import { Limits, RLIMIT_NPROC } from './limits.ts'
@@ -56,7 +56,7 @@ export function* clone(kernel: Kernel, thread: Thread, r: CloneRequest): Sleep<n
   if ((flags & CLONE_THREAD) !== 0 && (flags & CLONE_SIGHAND) === 0) return EINVAL
   if (r.clearsHandlers === true && (flags & CLONE_SIGHAND) !== 0) return EINVAL
   const { process } = thread
-  if (kernel.processes.byTid.size >= process.limits.soft[RLIMIT_NPROC]! && process.who.uid !== 0) return EAGAIN
+  if (kernel.processes.byTid.size >= process.limits.soft[RLIMIT_NPROC]! && !isUnlimited(process)) return EAGAIN
   const pid = kernel.processes.newPid()
   if (isErr(pid)) return pid
   const child = (flags & CLONE_THREAD) !== 0 ? new Thread(pid, process) : yield* newProcess(kernel, thread, pid, r)
@@ -83,6 +83,11 @@ export function* clone(kernel: Kernel, thread: Thread, r: CloneRequest): Sleep<n
   kernel.scheduler.threadReady(child)
   if ((flags & CLONE_VFORK) !== 0 && child.process !== process) yield* waitForVforkChild(thread, child.process)
   return child.tid
+}
+
+/** RLIMIT_NPROC is for others. */
+function isUnlimited({ who }: Process): boolean {
+  return who.realUid === 0 || capable(who, CAP_SYS_RESOURCE) || capable(who, CAP_SYS_ADMIN)
 }
 
 /** Until the child has an address space of its own or is gone; or the parent is being ended itself. */

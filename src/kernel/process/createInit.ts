@@ -1,5 +1,6 @@
 import { type Err, isErr, kassert, type Sleep } from '../../base/index.ts'
 import { FdTable, nameToBytes, type OpenFile, lookupPath, type Credentials, ROOT } from '../file/index.ts'
+import { fullCredentials } from './credentials.ts'
 import { type ElfError, isElfError } from './elf.ts'
 import { become, buildProgram } from './execve.ts'
 import type { Kernel } from './kernel.ts'
@@ -36,13 +37,13 @@ export function* createInit(kernel: Kernel, request: InitRequest): Sleep<Process
 
 function* make(kernel: Kernel, request: InitRequest, fds: FdTable): Sleep<Process | Err | ElfError> {
   const { root } = kernel.files
-  const who = request.who ?? ROOT
+  const who = fullCredentials(request.who ?? ROOT)
   const limits = request.limits ?? new Limits()
   const cwd = lookupPath({ root, cwd: root, who }, request.cwd)
   if (isErr(cwd)) return cwd
   const env = request.env.map(nameToBytes)
   const exec = { path: request.path, argv: request.argv.map(nameToBytes), env }
-  const built = yield* buildProgram(kernel, limits, { root, cwd, who }, exec, false)
+  const built = yield* buildProgram(kernel, limits, { root, cwd, who }, { old: who, keeps: true }, exec, false)
   if (isErr(built) || isElfError(built)) return built
   const pid = kernel.processes.newPid()
   kassert(!isErr(pid), 'there is a number for a process')

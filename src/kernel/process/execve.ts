@@ -54,6 +54,7 @@ import {
   isElfError,
   noInterpreter,
 } from './elf.ts'
+import { credentialsForExec, isSecureExec, type ProcessCredentials } from './credentials.ts'
 import { endOtherThreads, leaveMemory } from './exit.ts'
 import { argumentBytes, buildInitialStack, type InitialStack } from './initialStack.ts'
 import type { Kernel } from './kernel.ts'
@@ -81,7 +82,13 @@ export interface ExecRequest {
   readonly argv: readonly Uint8Array[]
   readonly env: readonly Uint8Array[]
 }
+/** Who executes, and whether the numbers of the file count. */
+interface Executor {
+  readonly old: ProcessCredentials
+  readonly keeps: boolean
+}
 interface Built {
+  readonly who: ProcessCredentials
   readonly space: VmSpace
   readonly stack: InitialStack
   readonly pc: number
@@ -104,7 +111,9 @@ export function* execve(
   context: WalkContext,
   request: ExecRequest,
 ): Sleep<0 | Err | ElfError> {
-  const built = yield* buildProgram(kernel, thread.process.limits, context, request, true)
+  const { who, hasNoNewPrivileges, limits } = thread.process
+  const executor = { old: who, keeps: hasNoNewPrivileges }
+  const built = yield* buildProgram(kernel, limits, context, executor, request, true)
   if (isErr(built) || isElfError(built)) return built
   yield* endOtherThreads(kernel, thread)
   const { process } = thread
@@ -123,13 +132,14 @@ export function* buildProgram(
   kernel: Kernel,
   limits: Limits,
   context: WalkContext,
+  executor: Executor,
   request: ExecRequest,
   needsPermission: boolean,
 ): Sleep<Built | Err | ElfError> {
   const found = yield* findProgram(kernel, context, request, needsPermission)
   if (isErr(found) || isElfError(found)) return found
   const { file, path, argv } = found
-  const result = yield* buildFrom(kernel, limits, context, file, path, argv, request)
+  const result = yield* buildFrom(kernel, limits, context, executor, file, path, argv, request)
   if (isErr(result) || isElfError(result)) file.release()
   return result
 }
@@ -160,7 +170,8 @@ export function* become(process: Process, thread: Thread, built: Built, env: rea
   process.argv = built.argv.map(nameFromBytes)
   process.env = env.map(nameFromBytes)
   process.auxv = stack.auxv
-  process.dumpable = 1
+  process.dumpable = isSecureExec(process.who, built.who) ? 0 : 1
+  process.who = built.who
   file.release()
 }
 /** comm: the last part of the path, 15 bytes of it. */
@@ -230,6 +241,7 @@ function* buildFrom(
   kernel: Kernel,
   limits: Limits,
   context: WalkContext,
+  executor: Executor,
   file: OpenFile,
   path: string,
   argv: readonly Uint8Array[],
@@ -253,15 +265,17 @@ function* buildFrom(
   const interpreter = yield* readInterpreter(kernel, context, file, image, elfLimits, complaint)
   if (isErr(interpreter) || isElfError(interpreter)) return interpreter
 
-  const space = uvmspaceAlloc(kernel.vm, kernel.personality, user.start, user.end)
+  const who = credentialsForExec(executor.old, file.vnode, executor.keeps)
+  // Page 0 too: whoever has CAP_SYS_RAWIO may map it.
+  const space = uvmspaceAlloc(kernel.vm, kernel.personality, 0, user.end)
   if (isErr(space)) {
     interpreter?.file.release()
     return space
   }
-  space.limits = limits.forSpace()
+  space.limits = limits.forSpace(who)
   const gap = Math.min(Math.max(stackLimit, STACK_GAP_MIN), truncPage(Math.floor(user.end / 6) * 5))
   space.mmapBase = user.end - roundPage(gap)
-  const result = yield* fillSpace(kernel, space, context, file, image, interpreter, argv, env, request.path)
+  const result = yield* fillSpace(kernel, space, executor.old, who, file, image, interpreter, argv, env, request.path)
   interpreter?.file.release()
   if (isErr(result)) {
     uvmspaceFree(space)
@@ -269,7 +283,7 @@ function* buildFrom(
       ? complaint.error('too large', null, 'there is not enough memory to load it', ENOMEM)
       : result
   }
-  return { space, file, argv, path, stack: result.stack, pc: result.pc }
+  return { who, space, file, argv, path, stack: result.stack, pc: result.pc }
 }
 
 interface Interpreter {
@@ -301,7 +315,8 @@ function* readInterpreter(
 function* fillSpace(
   kernel: Kernel,
   space: VmSpace,
-  context: WalkContext,
+  old: ProcessCredentials,
+  who: ProcessCredentials,
   file: OpenFile,
   image: ElfImage,
   interpreter: Interpreter | null,
@@ -357,7 +372,8 @@ function* fillSpace(
       phnum: image.phnum,
       base,
       entry: image.entry + bias,
-      who: context.who,
+      who,
+      isSecure: isSecureExec(old, who),
     },
     kernel.machine.rng,
   )

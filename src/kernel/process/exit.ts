@@ -143,7 +143,7 @@ function childInfo(process: Process, signo: number) {
     signo,
     code: wasKilled ? CLD_KILLED : CLD_EXITED,
     pid: process.pid,
-    uid: process.who.uid,
+    uid: process.who.realUid,
     status: wasKilled ? process.exitStatus & 0x7f : process.exitStatus >> 8,
   }
 }

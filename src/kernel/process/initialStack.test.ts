@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Rng } from '../../base/index.ts'
 import { ROOT } from '../file/index.ts'
+import { fullCredentials } from './credentials.ts'
 import { argumentBytes, AT_EXECFN, AT_PAGESZ, AT_RANDOM, buildInitialStack } from './initialStack.ts'
 
 const TOP = 2 ** 38
@@ -44,7 +45,8 @@ describe('buildInitialStack', () => {
             phnum: 7,
             base: 0,
             entry: 0x10200,
-            who: ROOT,
+            who: fullCredentials(ROOT),
+            isSecure: false,
           },
           new Rng(1),
         )

@@ -4,7 +4,7 @@
 //   [argc][argv…][0][envp…][0][auxv pairs…][0 0][pad][16 random][argv strings][env strings][file name][8 zeros]
 
 import { PAGE_SIZE, type Rng } from '../../base/index.ts'
-import type { Credentials } from '../file/index.ts'
+import type { ProcessCredentials } from './credentials.ts'
 
 export const AT_PHDR = 3
 export const AT_PHENT = 4
@@ -41,7 +41,9 @@ export interface StackContents {
   readonly base: number
   /** Of the program, not of the interpreter. */
   readonly entry: number
-  readonly who: Credentials
+  readonly who: ProcessCredentials
+  /** It runs with more than whoever started it has. */
+  readonly isSecure: boolean
 }
 export interface InitialStack {
   readonly sp: number
@@ -78,11 +80,11 @@ export function buildInitialStack(top: number, c: StackContents, rng: Rng): Init
     [AT_BASE, c.base],
     [AT_FLAGS, 0],
     [AT_ENTRY, c.entry],
-    [AT_UID, c.who.uid],
+    [AT_UID, c.who.realUid],
     [AT_EUID, c.who.uid],
-    [AT_GID, c.who.gid],
+    [AT_GID, c.who.realGid],
     [AT_EGID, c.who.gid],
-    [AT_SECURE, 0],
+    [AT_SECURE, Number(c.isSecure)],
     [AT_RANDOM, random],
     [AT_HWCAP2, 0],
     [AT_EXECFN, top - 8 - c.fileName.length - 1],

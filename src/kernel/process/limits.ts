@@ -1,8 +1,8 @@
 // Resource limits: soft and hard values by number, in the units of setrlimit(2); Infinity for none.
 
 import { MiB } from '../../base/index.ts'
-import { DEFAULT_FD_LIMIT } from '../file/index.ts'
-import type { SpaceLimits } from '../map/index.ts'
+import { CAP_IPC_LOCK, CAP_SYS_RAWIO, capable, type Credentials, DEFAULT_FD_LIMIT } from '../file/index.ts'
+import { MMAP_MIN_ADDR, type SpaceLimits } from '../map/index.ts'
 
 export const RLIMIT_CPU = 0
 export const RLIMIT_FSIZE = 1
@@ -47,13 +47,14 @@ export class Limits {
     this.soft[which] = soft
     this.hard[which] = hard
   }
-  /** The ones that an address space checks. */
-  forSpace(): SpaceLimits {
+  /** The ones that an address space checks, as far as they hold for `who`. */
+  forSpace(who: Credentials): SpaceLimits {
     return {
       as: this.soft[RLIMIT_AS]!,
       data: this.soft[RLIMIT_DATA]!,
       stack: this.soft[RLIMIT_STACK]!,
-      memlock: this.soft[RLIMIT_MEMLOCK]!,
+      memlock: capable(who, CAP_IPC_LOCK) ? Infinity : this.soft[RLIMIT_MEMLOCK]!,
+      lowest: capable(who, CAP_SYS_RAWIO) ? 0 : MMAP_MIN_ADDR,
     }
   }
 }

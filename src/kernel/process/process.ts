@@ -2,10 +2,10 @@
 
 import { WaitQueue, type Sleep } from '../../base/index.ts'
 import { Registers } from '../../rv64/index.ts'
-import { type Credentials, type FdTable, type Vnode, vnodeHold, vnodeRelease } from '../file/index.ts'
+import { type FdTable, type Vnode, vnodeHold, vnodeRelease } from '../file/index.ts'
 import type { MemoryPolicy, VmSpace } from '../map/index.ts'
-import { capabilitiesOf, type Capabilities } from './capabilities.ts'
 import type { CpuTimers } from './cpuTimers.ts'
+import type { ProcessCredentials } from './credentials.ts'
 import type { Limits } from './limits.ts'
 import { SignalActions, SignalQueue, type AlternateStack, type SignalSet } from './signals.ts'
 
@@ -101,7 +101,8 @@ export class Process {
   space: VmSpace | null
   fds: FdTable | null
   fs: FsContext | null
-  who: Credentials
+  /** Changed by `setCredentials`. */
+  who: ProcessCredentials
   /** Shared by CLONE_SIGHAND. */
   actions: SignalActions
   readonly pending = new SignalQueue()
@@ -138,7 +139,6 @@ export class Process {
   cpuTimers: CpuTimers | null = null
   dumpable = 1
   hasNoNewPrivileges = false
-  capabilities: Capabilities
   /** What the out-of-memory killer adds to its count, -1000 … 1000. */
   oomScoreAdj = 0
   /** Simulated time at which it was chosen, or -1. */
@@ -157,11 +157,21 @@ export class Process {
     this.fds = init.fds
     this.fs = init.fs
     this.who = init.who
-    this.capabilities = parent?.capabilities ?? capabilitiesOf(init.who.uid)
     this.actions = init.actions
     this.limits = init.limits
     this.startNs = init.startNs
     parent?.children.add(this)
+  }
+  /** Who it is from now on. Others may not look into the memory of a process that has changed its user or gained something. */
+  setCredentials(who: ProcessCredentials): void {
+    const old = this.who
+    if (who.uid !== old.uid || who.gid !== old.gid || (who.permitted & ~old.permitted) !== 0n) this.dumpable = 0
+    this.who = who
+    this.noteLimits()
+  }
+  /** Its address space keeps a copy of the limits that concern it. */
+  noteLimits(): void {
+    if (this.space !== null) this.space.limits = this.limits.forSpace(this.who)
   }
   get ppid(): number {
     return this.parent?.pid ?? 0
@@ -177,7 +187,7 @@ export interface ProcessInit {
   readonly space: VmSpace
   readonly fds: FdTable
   readonly fs: FsContext
-  readonly who: Credentials
+  readonly who: ProcessCredentials
   readonly actions: SignalActions
   readonly limits: Limits
   readonly startNs: number

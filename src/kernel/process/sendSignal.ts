@@ -81,7 +81,7 @@ export function tellParentOfStop(kernel: Kernel, process: Process, code: number,
   if (parent === null) return
   const action = parent.actions.get(SIGCHLD)
   if (action.handler !== SIG_IGN && (action.flags & SA_NOCLDSTOP) === 0)
-    sendSignal(kernel, parent, { signo: SIGCHLD, code, pid: process.pid, uid: process.who.uid, status })
+    sendSignal(kernel, parent, { signo: SIGCHLD, code, pid: process.pid, uid: process.who.realUid, status })
   parent.waitQueue.wakeAll()
 }
 

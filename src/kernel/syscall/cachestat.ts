@@ -1,5 +1,5 @@
 import { EBADF, EINVAL, EOPNOTSUPP, EPERM, isErr, PAGE_SIZE, type Pfn, type Sleep } from '../../base/index.ts'
-import { MAY_WRITE, vnodeAccess } from '../file/index.ts'
+import { isOwner, MAY_WRITE, vnodeAccess } from '../file/index.ts'
 import { PG_dirty, PG_writeback } from '../phys/index.ts'
 import { copyIn, type Kernel, type Thread } from '../process/index.ts'
 import { getUnsigned, int, long, putLong, putStruct, viewOf } from './call.ts'
@@ -16,7 +16,7 @@ export function* cachestat({ phys }: Kernel, thread: Thread): Sleep<number> {
   const bytes = yield* copyIn(thread.space, long(thread, 1), 16)
   if (isErr(bytes)) return bytes
   const { who } = thread.process
-  if (!file.isWritable && file.vnode.uid !== who.uid && vnodeAccess(file.vnode, who, MAY_WRITE) !== 0) return EPERM
+  if (!file.isWritable && !isOwner(file.vnode, who) && vnodeAccess(file.vnode, who, MAY_WRITE) !== 0) return EPERM
   if (file.vnode.object === null && file.vnode.kind === 'file') return EOPNOTSUPP
   if (int(thread, 3) !== 0) return EINVAL
   const view = viewOf(bytes)

@@ -1,7 +1,7 @@
 // What every system call file uses: the type of a call, its arguments, the structures it copies.
 
 import { EBADF, EFAULT, EINVAL, type Err, isErr, ENOTDIR, type OrErr, type Sleep } from '../../base/index.ts'
-import { closeFile, nameFromBytes, type OpenFile, PATH_MAX, type WalkContext } from '../file/index.ts'
+import { closeFile, type Credentials, nameFromBytes, type OpenFile, PATH_MAX, type WalkContext } from '../file/index.ts'
 import {
   A0,
   copyIn,
@@ -45,9 +45,13 @@ export const AT_NO_AUTOMOUNT = 0x800
 export const AT_EMPTY_PATH = 0x1000
 
 /** Where a path begins: the working directory, or the directory that `dirfd` names. */
-export function contextAt(thread: Thread, dirfd: number, path: string): OrErr<WalkContext> {
-  const { fs, who } = thread.process
-  const { root, cwd } = fs!
+export function contextAt(
+  thread: Thread,
+  dirfd: number,
+  path: string,
+  who: Credentials = thread.process.who,
+): OrErr<WalkContext> {
+  const { root, cwd } = thread.process.fs!
   if (dirfd === AT_FDCWD || path.startsWith('/')) return { root, cwd, who }
   const file = thread.process.fds!.get(dirfd)
   if (isErr(file)) return file

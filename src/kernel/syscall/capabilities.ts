@@ -1,7 +1,8 @@
 // capget and capset.
 
 import { EFAULT, EINVAL, EPERM, ESRCH, type Err, isErr, type Sleep } from '../../base/index.ts'
-import { type Capabilities, copyIn, copyOut, copyOutInt, type Kernel, type Thread } from '../process/index.ts'
+import { CAP_SETPCAP, capable } from '../file/index.ts'
+import { copyIn, copyOut, copyOutInt, type Kernel, type Thread } from '../process/index.ts'
 import { long, viewOf } from './call.ts'
 
 /** Structures of 32 bits (1), and of twice as many (2 and 3). */
@@ -36,7 +37,7 @@ export function* capget(kernel: Kernel, thread: Thread): Sleep<number> {
   if (header.pid < 0) return EINVAL
   const process = header.pid === 0 ? thread.process : kernel.processes.byTid.get(header.pid)?.process
   if (process === undefined) return ESRCH
-  const { effective, permitted, inheritable } = process.capabilities
+  const { effective, permitted, inheritable } = process.who
   const bytes = new Uint8Array(header.words * 12)
   const view = viewOf(bytes)
   for (let i = 0; i < header.words; i++)
@@ -59,10 +60,11 @@ export function* capset(_kernel: Kernel, thread: Thread): Sleep<number> {
     for (let field = 0; field < 3; field++)
       sets[field]! |= BigInt(view.getUint32(i * 12 + field * 4, true)) << BigInt(32 * i)
   const [effective, permitted, inheritable] = sets as [bigint, bigint, bigint]
-  const old = thread.process.capabilities
-  const asked: Capabilities = { effective, permitted, inheritable }
+  const old = thread.process.who
   if ((permitted & ~old.permitted) !== 0n || (effective & ~permitted) !== 0n) return EPERM
-  if ((inheritable & ~(old.inheritable | old.permitted)) !== 0n) return EPERM
-  thread.process.capabilities = asked
+  const mayInherit = old.inheritable | (capable(old, CAP_SETPCAP) ? old.bounding : old.permitted & old.bounding)
+  if ((inheritable & ~(old.inheritable | mayInherit)) !== 0n) return EPERM
+  const ambient = old.ambient & permitted & inheritable
+  thread.process.setCredentials({ ...old, effective, permitted, inheritable, ambient })
   return 0
 }

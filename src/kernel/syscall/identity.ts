@@ -1,22 +1,33 @@
-// Who a process is: numbers of processes, groups and users. There are no capabilities: user 0 may do everything.
+// Who a process is: numbers of processes, groups and users.
 
 import { EINVAL, EPERM, ESRCH, isErr, type OrErr, type Sleep } from '../../base/index.ts'
 import {
-  capabilitiesOf,
   copyIn,
   copyOut,
   copyOutInt,
+  gidsOf,
+  type Ids,
   type Kernel,
+  maySetGids,
+  maySetUids,
   type Process,
+  setId,
+  setReId,
+  setResId,
   type Thread,
+  uidsOf,
+  withGids,
+  withUids,
 } from '../process/index.ts'
 import { int, long, viewOf } from './call.ts'
 
 export const getpid = (_kernel: Kernel, thread: Thread): number => thread.process.pid
 export const getppid = (_kernel: Kernel, thread: Thread): number => thread.process.ppid
 export const gettid = (_kernel: Kernel, thread: Thread): number => thread.tid
-export const getuid = (_kernel: Kernel, thread: Thread): number => thread.process.who.uid
-export const getgid = (_kernel: Kernel, thread: Thread): number => thread.process.who.gid
+export const getuid = (_kernel: Kernel, thread: Thread): number => thread.process.who.realUid
+export const geteuid = (_kernel: Kernel, thread: Thread): number => thread.process.who.uid
+export const getgid = (_kernel: Kernel, thread: Thread): number => thread.process.who.realGid
+export const getegid = (_kernel: Kernel, thread: Thread): number => thread.process.who.gid
 
 /** The process that a number names; 0 is the caller. */
 export function processOf(kernel: Kernel, thread: Thread, pid: number): OrErr<Process> {
@@ -52,42 +63,58 @@ export function setsid(kernel: Kernel, thread: Thread): number {
   return process.pid
 }
 
-/** May the caller become this? -1 keeps what is. */
-function become(process: Process, field: 'uid' | 'gid', ids: readonly number[]): number {
-  const wanted = ids.filter((id) => id !== -1)
-  const { who } = process
-  if (who.uid !== 0 && wanted.some((id) => id !== who[field])) return EPERM
-  const effective = ids.length > 1 ? ids[1]! : ids[0]!
-  if (effective !== -1) process.who = { ...who, [field]: effective }
-  if (who.uid === 0 && process.who.uid !== 0) process.capabilities = capabilitiesOf(process.who.uid)
-  return 0
+type Change = (old: Ids, isPrivileged: boolean, thread: Thread) => OrErr<Ids>
+/** One number each of the arguments; -1 keeps what is. */
+const one: Change = (old, isPrivileged, thread) => {
+  const id = int(thread, 0)
+  return id === -1 ? EINVAL : setId(old, isPrivileged, id)
 }
-const setId =
-  (field: 'uid' | 'gid', count: number) =>
-  (_kernel: Kernel, thread: Thread): number =>
-    become(
-      thread.process,
-      field,
-      Array.from({ length: count }, (_, i) => int(thread, i)),
-    )
-export const setuid = setId('uid', 1)
-export const setgid = setId('gid', 1)
-export const setreuid = setId('uid', 2)
-export const setregid = setId('gid', 2)
-export const setresuid = setId('uid', 3)
-export const setresgid = setId('gid', 3)
+const two: Change = (old, isPrivileged, thread) => setReId(old, isPrivileged, int(thread, 0), int(thread, 1))
+const three: Change = (old, isPrivileged, thread) =>
+  setResId(old, isPrivileged, { real: int(thread, 0), effective: int(thread, 1), saved: int(thread, 2) })
 
-/** Real, effective and saved are one here. */
-const getId = (field: 'uid' | 'gid') =>
-  function* (_kernel: Kernel, thread: Thread): Sleep<number> {
-    for (let i = 0; i < 3; i++) {
-      const written = yield* copyOutInt(thread.space, long(thread, i), thread.process.who[field])
-      if (isErr(written)) return written
-    }
+const changeUids =
+  (change: Change) =>
+  (_kernel: Kernel, thread: Thread): number => {
+    const { process } = thread
+    const ids = change(uidsOf(process.who), maySetUids(process.who), thread)
+    if (isErr(ids)) return ids
+    process.setCredentials(withUids(process.who, ids))
     return 0
   }
-export const getresuid = getId('uid')
-export const getresgid = getId('gid')
+const changeGids =
+  (change: Change) =>
+  (_kernel: Kernel, thread: Thread): number => {
+    const { process } = thread
+    const ids = change(gidsOf(process.who), maySetGids(process.who), thread)
+    if (isErr(ids)) return ids
+    process.setCredentials(withGids(process.who, ids))
+    return 0
+  }
+/** @manual setuid(2) */
+export const setuid = changeUids(one)
+/** @manual setgid(2) */
+export const setgid = changeGids(one)
+/** @manual setreuid(2) */
+export const setreuid = changeUids(two)
+/** @manual setregid(2) */
+export const setregid = changeGids(two)
+/** @manual setresuid(2) */
+export const setresuid = changeUids(three)
+/** @manual setresgid(2) */
+export const setresgid = changeGids(three)
+
+function* putIds(thread: Thread, { real, effective, saved }: Ids): Sleep<number> {
+  for (const [i, id] of [real, effective, saved].entries()) {
+    const written = yield* copyOutInt(thread.space, long(thread, i), id)
+    if (isErr(written)) return written
+  }
+  return 0
+}
+/** @manual getresuid(2) */
+export const getresuid = (_kernel: Kernel, thread: Thread): Sleep<number> => putIds(thread, uidsOf(thread.process.who))
+/** @manual getresgid(2) */
+export const getresgid = (_kernel: Kernel, thread: Thread): Sleep<number> => putIds(thread, gidsOf(thread.process.who))
 
 const GROUPS_MAX = 65536
 /** @manual getgroups(2) */
@@ -104,11 +131,12 @@ export function* getgroups(_kernel: Kernel, thread: Thread): Sleep<number> {
 export function* setgroups(_kernel: Kernel, thread: Thread): Sleep<number> {
   const count = int(thread, 0)
   const { process } = thread
-  if (process.who.uid !== 0) return EPERM
+  if (!maySetGids(process.who)) return EPERM
   if (count < 0 || count > GROUPS_MAX) return EINVAL
   const bytes = yield* copyIn(thread.space, long(thread, 1), count * 4)
   if (isErr(bytes)) return bytes
   const view = viewOf(bytes)
-  process.who = { ...process.who, groups: Array.from({ length: count }, (_, i) => view.getInt32(i * 4, true)) }
+  const groups = Array.from({ length: count }, (_, i) => view.getInt32(i * 4, true))
+  process.setCredentials({ ...process.who, groups })
   return 0
 }

@@ -16,6 +16,7 @@ import {
 import {
   areMemfdFlags,
   createMemfd,
+  isOwner,
   MAY_WRITE,
   MFD_CLOEXEC,
   nameFromBytes,
@@ -94,7 +95,7 @@ export function* mincore(_kernel: Kernel, thread: Thread): Sleep<number> {
   const parts: Uint8Array[] = []
   const { who } = thread.process
   const mayKnow = (file: MappedFile): boolean =>
-    file instanceof OpenFile && (file.vnode.uid === who.uid || vnodeAccess(file.vnode, who, MAY_WRITE) === 0)
+    file instanceof OpenFile && (isOwner(file.vnode, who) || vnodeAccess(file.vnode, who, MAY_WRITE) === 0)
   let at = long(thread, 2)
   const report = (pages: Uint8Array): void => void parts.push(pages)
   const result = mincoreRegion(thread.space, long(thread, 0), long(thread, 1), report, mayKnow, at)

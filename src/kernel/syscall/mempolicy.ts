@@ -22,6 +22,7 @@ import {
   unsigned64,
 } from '../../base/index.ts'
 import { READ, uvmFault } from '../fault/index.ts'
+import { CAP_SYS_NICE, capable } from '../file/index.ts'
 import {
   type MemoryPolicy,
   MPOL_BIND,
@@ -37,7 +38,7 @@ import {
 } from '../map/index.ts'
 import { __GFP_THISNODE, allocPagesNodeTry, GFP_HIGHUSER_MOVABLE, type Phys, putPage } from '../phys/index.ts'
 import { pmapForEach, pmapLookup } from '../pmap/index.ts'
-import { copyIn, copyOut, copyOutInt, type Kernel, type Process, type Thread } from '../process/index.ts'
+import { copyIn, copyOut, copyOutInt, type Kernel, mayAccess, type Process, type Thread } from '../process/index.ts'
 import { getUnsigned, int, long, size, viewOf } from './call.ts'
 
 const MPOL_F_STATIC_NODES = 1 << 15
@@ -129,7 +130,7 @@ export function* mbind(kernel: Kernel, thread: Thread): Sleep<number> {
   if (isErr(asked)) return asked
   let flags = int(thread, 5)
   if ((flags & ~(MPOL_MF_STRICT | MPOL_MF_MOVE | MPOL_MF_MOVE_ALL)) !== 0) return EINVAL
-  if ((flags & MPOL_MF_MOVE_ALL) !== 0 && thread.process.who.uid !== 0) return EPERM
+  if ((flags & MPOL_MF_MOVE_ALL) !== 0 && !capable(thread.process.who, CAP_SYS_NICE)) return EPERM
   if (!isPageAligned(start)) return EINVAL
   if (given.mode === MPOL_DEFAULT) flags &= ~MPOL_MF_STRICT
   const end = start + pageLength(long(thread, 1))
@@ -228,8 +229,7 @@ export function* setHomeNode({ phys }: Kernel, thread: Thread): Sleep<number> {
 function reachable(kernel: Kernel, thread: Thread, pid: number): OrErr<Process & { space: VmSpace }> {
   const process = pid === 0 ? thread.process : (kernel.processes.byPid.get(pid) ?? null)
   if (process === null || process.space === null) return ESRCH
-  const { who } = thread.process
-  if (process !== thread.process && who.uid !== 0 && who.uid !== process.who.uid) return EPERM
+  if (process !== thread.process && !mayAccess(thread.process, process, 'real')) return EPERM
   return process as Process & { space: VmSpace }
 }
 
@@ -243,7 +243,7 @@ export function* migratePages(kernel: Kernel, thread: Thread): Sleep<number> {
   const process = reachable(kernel, thread, int(thread, 0))
   if (isErr(process)) return process
   const online = onlineNodes(kernel.phys)
-  if ((to.nodes & ~online) !== 0 && thread.process.who.uid !== 0) return EPERM
+  if ((to.nodes & ~online) !== 0 && !capable(thread.process.who, CAP_SYS_NICE)) return EPERM
   const targets = to.nodes & online
   if (targets === 0) return EINVAL
   const { space } = process
@@ -260,7 +260,7 @@ export function* movePages(kernel: Kernel, thread: Thread): Sleep<number> {
   const [pages, nodes, status] = [long(thread, 2), long(thread, 3), long(thread, 4)]
   const flags = int(thread, 5)
   if ((flags & ~(MPOL_MF_MOVE | MPOL_MF_MOVE_ALL)) !== 0) return EINVAL
-  if ((flags & MPOL_MF_MOVE_ALL) !== 0 && thread.process.who.uid !== 0) return EPERM
+  if ((flags & MPOL_MF_MOVE_ALL) !== 0 && !capable(thread.process.who, CAP_SYS_NICE)) return EPERM
   const process = reachable(kernel, thread, int(thread, 0))
   if (isErr(process)) return process
   const { space } = process

@@ -36,7 +36,7 @@ import {
   type VnodeKind,
   type WalkContext,
 } from '../file/index.ts'
-import { copyIn, copyOut, type Kernel, type Thread } from '../process/index.ts'
+import { copyIn, copyOut, type Kernel, realCredentials, type Thread } from '../process/index.ts'
 import {
   AT_EACCESS,
   AT_EMPTY_PATH,
@@ -151,16 +151,19 @@ export function* faccessat(_kernel: Kernel, thread: Thread): Sleep<number> {
 export function* faccessat2(_kernel: Kernel, thread: Thread): Sleep<number> {
   const flags = int(thread, 3)
   if ((flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return EINVAL
-  return yield* access(thread, flags & ~AT_EACCESS)
+  return yield* access(thread, flags)
 }
+/** The real user asks, unless told otherwise. */
 function* access(thread: Thread, flags: number): Sleep<number> {
+  const isEffective = (flags & AT_EACCESS) !== 0
+  const who = isEffective ? thread.process.who : realCredentials(thread.process.who)
   const want = int(thread, 2)
   if ((want & ~7) !== 0) return EINVAL
-  const vnode = yield* vnodeAt(thread, int(thread, 0), long(thread, 1), flags)
+  const vnode = yield* vnodeAt(thread, int(thread, 0), long(thread, 1), flags, who)
   if (isErr(vnode)) return vnode
   if (want === 0) return 0
   if ((want & MAY_WRITE) !== 0 && vnode.fs.isReadOnly && vnode.kind !== 'chardev' && vnode.kind !== 'pipe') return EROFS
-  return vnodeAccess(vnode, thread.process.who, want)
+  return vnodeAccess(vnode, who, want)
 }
 
 /** @manual fchmod(2) */

@@ -1,10 +1,19 @@
 // Processes by descriptor, and what is done to the memory of one.
 
 import { EBADF, EINVAL, EPERM, ESRCH, isErr, type OrErr, type Sleep } from '../../base/index.ts'
-import { O_NONBLOCK } from '../file/index.ts'
+import { CAP_SYS_NICE, capable, O_NONBLOCK } from '../file/index.ts'
 import { madviseRegion } from '../map/index.ts'
-import { type Kernel, openPidFile, PidFile, type Process, sendSignal, type Thread } from '../process/index.ts'
+import {
+  type Kernel,
+  mayAccess,
+  openPidFile,
+  PidFile,
+  type Process,
+  sendSignal,
+  type Thread,
+} from '../process/index.ts'
 import { int, long, size, vectorAt } from './call.ts'
+import { mayKill } from './signalCalls.ts'
 
 /** int pidfd_open(pid_t pid, unsigned flags) @manual pidfd_open(2) */
 export function pidfdOpen(kernel: Kernel, thread: Thread): number {
@@ -37,9 +46,9 @@ export function pidfdSendSignal(kernel: Kernel, thread: Thread): number {
   if (isErr(process)) return process
   if (signo < 0 || signo > 64) return EINVAL
   if (process.state !== 'alive') return ESRCH
+  if (!mayKill(thread, process, signo)) return EPERM
   const { who, pid } = thread.process
-  if (who.uid !== 0 && who.uid !== process.who.uid) return EPERM
-  if (signo !== 0) sendSignal(kernel, process, { signo, code: 0, pid, uid: who.uid })
+  if (signo !== 0) sendSignal(kernel, process, { signo, code: 0, pid, uid: who.realUid })
   return 0
 }
 
@@ -62,7 +71,8 @@ export function* processMadvise(_kernel: Kernel, thread: Thread): Sleep<number> 
   const isOwn = process === thread.process
   if (!isOwn && !FOR_OTHERS.includes(advice)) return EINVAL
   if (process.space === null) return ESRCH
-  if (!isOwn && thread.process.who.uid !== 0) return EPERM
+  if (!isOwn && !mayAccess(thread.process, process, 'effective')) return EPERM
+  if (!isOwn && !capable(thread.process.who, CAP_SYS_NICE)) return EPERM
   let done = 0
   for (const { base, length } of ranges) {
     const error = yield* madviseRegion(process.space, base, length, advice)

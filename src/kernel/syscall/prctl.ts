@@ -1,15 +1,15 @@
 // prctl: many small calls behind one number.
 
 import { EFAULT, EINVAL, EPERM, type Err, isErr, type Sleep } from '../../base/index.ts'
-import { nameFromBytes, nameToBytes } from '../file/index.ts'
-import type { VmSpace } from '../map/index.ts'
+import { CAP_LAST, CAP_SETPCAP, capable, nameFromBytes, nameToBytes } from '../file/index.ts'
+import { MMAP_MIN_ADDR } from '../map/index.ts'
 import {
-  CAP_LAST,
   copyIn,
   copyInString,
   copyOut,
   copyOutInt,
   type Kernel,
+  type Process,
   RLIMIT_DATA,
   type Thread,
 } from '../process/index.ts'
@@ -25,6 +25,7 @@ const PR_SET_NAME = 15
 const PR_GET_NAME = 16
 const PR_GET_SECCOMP = 21
 const PR_CAPBSET_READ = 23
+const PR_CAPBSET_DROP = 24
 const PR_GET_SECUREBITS = 27
 const PR_SET_TIMERSLACK = 29
 const PR_GET_TIMERSLACK = 30
@@ -34,6 +35,7 @@ const PR_GET_NO_NEW_PRIVS = 39
 const PR_GET_TID_ADDRESS = 40
 const PR_SET_THP_DISABLE = 41
 const PR_GET_THP_DISABLE = 42
+const PR_CAP_AMBIENT = 47
 const PR_GET_AUXV = 0x41555856
 const NAME_BYTES = 16
 const TIMER_SLACK_NS = 50_000
@@ -69,12 +71,20 @@ export function* prctl(_kernel: Kernel, thread: Thread): Sleep<number> {
       return yield* copyOut(thread.space, long(thread, 1), bytes)
     }
     case PR_CAPBSET_READ:
-      return size(thread, 1) > CAP_LAST ? EINVAL : 1
+      return size(thread, 1) > CAP_LAST ? EINVAL : Number((process.who.bounding >> BigInt(size(thread, 1))) & 1n)
+    case PR_CAPBSET_DROP:
+      return dropForGood(process, size(thread, 1))
+    case PR_CAP_AMBIENT:
+      return changeAmbient(process, value, size(thread, 2), long(thread, 3) !== 0 || long(thread, 4) !== 0)
     case PR_SET_KEEPCAPS:
-      return size(thread, 1) > 1 ? EINVAL : 0
-    case PR_GET_SECCOMP:
+      if (size(thread, 1) > 1) return EINVAL
+      process.who = { ...process.who, keepsPermitted: value === 1 }
+      return 0
     case PR_GET_KEEPCAPS:
+      return Number(process.who.keepsPermitted)
     case PR_GET_SECUREBITS:
+      return process.who.keepsPermitted ? SECBIT_KEEP_CAPS : 0
+    case PR_GET_SECCOMP:
     case PR_SET_TIMERSLACK:
       return 0
     case PR_SET_NO_NEW_PRIVS:
@@ -99,6 +109,39 @@ export function* prctl(_kernel: Kernel, thread: Thread): Sleep<number> {
       return EINVAL
   }
 }
+const SECBIT_KEEP_CAPS = 1 << 4
+
+/** PR_CAPBSET_DROP: execve never gives it again. */
+function dropForGood(process: Process, capability: number): number {
+  const { who } = process
+  if (!capable(who, CAP_SETPCAP)) return EPERM
+  if (capability > CAP_LAST) return EINVAL
+  process.who = { ...who, bounding: who.bounding & ~(1n << BigInt(capability)) }
+  return 0
+}
+
+const PR_CAP_AMBIENT_IS_SET = 1
+const PR_CAP_AMBIENT_RAISE = 2
+const PR_CAP_AMBIENT_LOWER = 3
+const PR_CAP_AMBIENT_CLEAR_ALL = 4
+/** PR_CAP_AMBIENT: what execve keeps for those who are not user 0; only what is permitted and inheritable. */
+function changeAmbient(process: Process, what: number, capability: number, hasMore: boolean): number {
+  const { who } = process
+  if (hasMore) return EINVAL
+  if (what === PR_CAP_AMBIENT_CLEAR_ALL) {
+    if (capability !== 0) return EINVAL
+    process.who = { ...who, ambient: 0n }
+    return 0
+  }
+  if (capability > CAP_LAST || what < PR_CAP_AMBIENT_IS_SET || what > PR_CAP_AMBIENT_LOWER) return EINVAL
+  const bit = 1n << BigInt(capability)
+  if (what === PR_CAP_AMBIENT_IS_SET) return Number((who.ambient & bit) !== 0n)
+  const isRaise = what === PR_CAP_AMBIENT_RAISE
+  if (isRaise && (who.permitted & who.inheritable & bit) === 0n) return EPERM
+  process.who = { ...who, ambient: isRaise ? who.ambient | bit : who.ambient & ~bit }
+  return 0
+}
+
 function* copyInName(thread: Thread): Sleep<string | Err> {
   const space = thread.space
   const address = long(thread, 1)
@@ -179,8 +222,7 @@ function* setSpace(thread: Thread): Sleep<number> {
 }
 /** In the window, in order, and within RLIMIT_DATA. */
 function areMarks({ space, process }: Thread, marks: readonly number[]): boolean {
-  const layout: VmSpace['map'] = space.map
-  if (marks.some((at) => at >= layout.max || at < layout.min)) return false
+  if (marks.some((at) => at >= space.map.max || at < MMAP_MIN_ADDR)) return false
   const [code, endCode, data, endData, startBrk, brk, , arg, argEnd, env, envEnd] = marks as number[]
   if (code! >= endCode! || data! > endData! || startBrk! > brk! || arg! > argEnd! || env! > envEnd!) return false
   return brk! - startBrk! + (endData! - data!) <= process.limits.soft[RLIMIT_DATA]!

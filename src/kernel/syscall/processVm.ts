@@ -1,5 +1,5 @@
 import { EFAULT, EINVAL, EPERM, ESRCH, isErr, PAGE_MASK, PAGE_SIZE, type Sleep } from '../../base/index.ts'
-import { copyIn, copyOut, type IoVec, type Kernel, type Thread } from '../process/index.ts'
+import { copyIn, copyOut, type IoVec, type Kernel, mayAccess, type Thread } from '../process/index.ts'
 import { int, long, size, vectorAt } from './call.ts'
 
 /** ssize_t process_vm_readv(pid, local vectors, count, remote vectors, count, flags) @manual process_vm_readv(2) */
@@ -22,8 +22,7 @@ function* transfer(kernel: Kernel, thread: Thread, isWrite: boolean): Sleep<numb
   if (total(remote) === 0) return 0
   const process = kernel.processes.byPid.get(int(thread, 0))
   if (process === undefined || process.space === null) return ESRCH
-  const { who } = thread.process
-  if (who.uid !== 0 && who.uid !== process.who.uid) return EPERM
+  if (process !== thread.process && !mayAccess(thread.process, process, 'real')) return EPERM
   const [from, to] = isWrite ? [local, remote] : [remote, local]
   const [fromSpace, toSpace] = isWrite ? [thread.space, process.space] : [process.space, thread.space]
   let done = 0

@@ -226,7 +226,7 @@ export function* waitid(kernel: Kernel, thread: Thread): Sleep<number> {
     view.setInt32(0, SIGCHLD, true)
     view.setInt32(8, code, true)
     view.setInt32(16, result.pid, true)
-    view.setInt32(20, result.child.who.uid, true)
+    view.setInt32(20, result.child.who.realUid, true)
     view.setInt32(24, status, true)
   })
 }

@@ -1,6 +1,8 @@
 import { EFAULT, EINVAL, EPERM, type Err, isErr, type Sleep } from '../../base/index.ts'
+import { CAP_SYS_RESOURCE, capable } from '../file/index.ts'
 import {
   copyIn,
+  isWholly,
   type Kernel,
   type Process,
   RLIMIT_AS,
@@ -26,7 +28,9 @@ export function* prlimit64(kernel: Kernel, thread: Thread): Sleep<number> {
   if (isErr(wanted)) return wanted
   const process = processOf(kernel, thread, int(thread, 0))
   if (isErr(process)) return process
-  if (process.who.uid !== thread.process.who.uid && thread.process.who.uid !== 0) return EPERM
+  const { who } = thread.process
+  const mayReach = process === thread.process || isWholly(process.who, who.realUid, who.realGid)
+  if (!mayReach && !capable(who, CAP_SYS_RESOURCE)) return EPERM
   return yield* limit(thread, process, int(thread, 1), wanted, long(thread, 3), long(thread, 3) === 0)
 }
 /** @manual getrlimit(2) */
@@ -64,7 +68,7 @@ function* limit(
   const old = [soft[which]!, hard[which]!]
   if (wanted !== null) {
     if (wanted.soft > wanted.hard) return EINVAL
-    if (wanted.hard > old[1]! && thread.process.who.uid !== 0) return EPERM
+    if (wanted.hard > old[1]! && !capable(thread.process.who, CAP_SYS_RESOURCE)) return EPERM
     process.limits.set(which, wanted.soft, wanted.hard)
     apply(process, which)
   }
@@ -76,8 +80,7 @@ function* limit(
 }
 /** Limits that somebody else keeps a copy of. */
 function apply(process: Process, which: number): void {
-  if ([RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_MEMLOCK].includes(which) && process.space !== null)
-    process.space.limits = process.limits.forSpace()
+  if ([RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_MEMLOCK].includes(which)) process.noteLimits()
   if (which === RLIMIT_NOFILE && process.fds !== null) process.fds.limit = process.limits.soft[which]!
 }
 

@@ -12,6 +12,7 @@ import {
   type Sleep,
   sleepUntil,
 } from '../../base/index.ts'
+import { CAP_KILL, capable } from '../file/index.ts'
 import {
   checkSignal,
   copyIn,
@@ -149,9 +150,12 @@ function* giveInfo(thread: Thread, info: SignalInfo): Sleep<number> {
   return info.signo
 }
 
-function mayKill(thread: Thread, target: Process, signo: number): boolean {
-  const { who, sid } = thread.process
-  return who.uid === 0 || who.uid === target.who.uid || (signo === SIGCONT && sid === target.sid)
+/** Its own process, one of the same user, one of the session for SIGCONT; with CAP_KILL any. */
+export function mayKill({ process }: Thread, target: Process, signo: number): boolean {
+  const { realUid, savedUid } = target.who
+  const isSame = [process.who.uid, process.who.realUid].some((uid) => uid === realUid || uid === savedUid)
+  if (process === target || isSame || (signo === SIGCONT && process.sid === target.sid)) return true
+  return capable(process.who, CAP_KILL)
 }
 /** int kill(pid_t pid, int signo): a process, its group (0), all (-1), or a group (-pgid). @manual kill(2) */
 export function kill(kernel: Kernel, thread: Thread): number {
@@ -169,7 +173,7 @@ export function kill(kernel: Kernel, thread: Thread): number {
   if (targets.length === 0) return ESRCH
   const allowed = targets.filter((target) => mayKill(thread, target, signo))
   if (allowed.length === 0) return EPERM
-  const info = { signo, code: SI_USER, pid: process.pid, uid: process.who.uid }
+  const info = { signo, code: SI_USER, pid: process.pid, uid: process.who.realUid }
   for (const target of allowed) sendSignal(kernel, target, info)
   return 0
 }
@@ -187,7 +191,7 @@ function killThread(kernel: Kernel, thread: Thread, pid: number | null, tid: num
   if (target === undefined || (pid !== null && target.process.pid !== pid)) return ESRCH
   if (!mayKill(thread, target.process, signo)) return EPERM
   const { process } = thread
-  sendThreadSignal(kernel, target, { signo, code: SI_TKILL, pid: process.pid, uid: process.who.uid })
+  sendThreadSignal(kernel, target, { signo, code: SI_TKILL, pid: process.pid, uid: process.who.realUid })
   return 0
 }
 /** int rt_sigqueueinfo(pid_t, int, siginfo_t *) @manual rt_sigqueueinfo(2) */

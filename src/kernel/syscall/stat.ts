@@ -1,5 +1,6 @@
 import { EINVAL, ENOENT, type Err, isErr, type OrErr, type Sleep } from '../../base/index.ts'
 import {
+  type Credentials,
   lookupPath,
   type Stat,
   statFileSystem,
@@ -23,7 +24,13 @@ import {
 } from './call.ts'
 
 /** The vnode that a dirfd, a path and AT_ flags name. */
-export function* vnodeAt(thread: Thread, dirfd: number, pathAddress: number, flags: number): Sleep<OrErr<Vnode>> {
+export function* vnodeAt(
+  thread: Thread,
+  dirfd: number,
+  pathAddress: number,
+  flags: number,
+  who: Credentials = thread.process.who,
+): Sleep<OrErr<Vnode>> {
   const path = (flags & AT_EMPTY_PATH) !== 0 && pathAddress === 0 ? '' : yield* pathAt(thread, pathAddress)
   if (isErr(path)) return path
   if (path === '') {
@@ -32,7 +39,7 @@ export function* vnodeAt(thread: Thread, dirfd: number, pathAddress: number, fla
     const file = thread.process.fds!.get(dirfd)
     return isErr(file) ? file : file.vnode
   }
-  const context = contextAt(thread, dirfd, path)
+  const context = contextAt(thread, dirfd, path, who)
   if (isErr(context)) return context
   return lookupPath(context, path, (flags & AT_SYMLINK_NOFOLLOW) !== 0 ? 0 : WALK_FOLLOW)
 }

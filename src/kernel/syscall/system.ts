@@ -1,7 +1,7 @@
 // Questions about the machine and the kernel.
 
 import { EFAULT, EINVAL, ENOSYS, EPERM, type Err, isErr, PAGE_SIZE, type Sleep } from '../../base/index.ts'
-import { nameFromBytes, nameToBytes } from '../file/index.ts'
+import { CAP_SYS_ADMIN, capable, nameFromBytes, nameToBytes } from '../file/index.ts'
 import { NR_FREE_PAGES, globalStat } from '../phys/index.ts'
 import { copyIn, copyOut, type Kernel, KERNEL_RELEASE, KERNEL_VERSION, nowNs, type Thread } from '../process/index.ts'
 import { getLong, int, long, putLong, putStruct, size, viewOf } from './call.ts'
@@ -18,7 +18,7 @@ export function* uname(kernel: Kernel, thread: Thread): Sleep<number> {
 /** @manual sethostname(2) */
 export function* sethostname(kernel: Kernel, thread: Thread): Sleep<number> {
   const length = int(thread, 1)
-  if (thread.process.who.uid !== 0) return EPERM
+  if (!capable(thread.process.who, CAP_SYS_ADMIN)) return EPERM
   if (length < 0 || length >= UTS_FIELD) return EINVAL
   const bytes = yield* copyIn(thread.space, long(thread, 0), length)
   if (isErr(bytes)) return bytes

@@ -103,8 +103,8 @@ const ROWS: readonly Row[] = [
   [149, 'setresgid', identity.setresgid], [150, 'getresgid', identity.getresgid], [154, 'setpgid', identity.setpgid],
   [155, 'getpgid', identity.getpgid], [156, 'getsid', identity.getsid], [157, 'setsid', identity.setsid],
   [158, 'getgroups', identity.getgroups], [159, 'setgroups', identity.setgroups], [172, 'getpid', identity.getpid],
-  [173, 'getppid', identity.getppid], [174, 'getuid', identity.getuid], [175, 'geteuid', identity.getuid],
-  [176, 'getgid', identity.getgid], [177, 'getegid', identity.getgid], [178, 'gettid', identity.gettid],
+  [173, 'getppid', identity.getppid], [174, 'getuid', identity.getuid], [175, 'geteuid', identity.geteuid],
+  [176, 'getgid', identity.getgid], [177, 'getegid', identity.getegid], [178, 'gettid', identity.gettid],
   // time
   [101, 'nanosleep', time.nanosleep, NO_HANDLER], [102, 'getitimer', time.getitimer],
   [103, 'setitimer', time.setitimer], [112, 'clock_settime', time.clockSettime],

@@ -1,5 +1,13 @@
 import { EACCES, EEXIST, EINVAL, ENOENT, ENOSPC, type OrErr, PAGE_SIZE, roundPage } from '../../base/index.ts'
-import { createShmemObject, type Credentials, type Files } from '../file/index.ts'
+import {
+  CAP_IPC_OWNER,
+  CAP_SYS_ADMIN,
+  capable,
+  createShmemObject,
+  type Credentials,
+  type Files,
+  isInGroup,
+} from '../file/index.ts'
 import { Segment, type Made } from './segment.ts'
 
 /** Who asks. */
@@ -101,12 +109,12 @@ export class Segments {
     const asked = ((wanted >> 6) | (wanted >> 3) | wanted) & 7
     let granted = permissions.mode
     if (who.uid === permissions.uid || who.uid === permissions.creatorUid) granted >>= 6
-    else if ([who.gid, ...who.groups].some((g) => g === permissions.gid || g === permissions.creatorGid)) granted >>= 3
-    return (asked & ~granted) === 0 || who.uid === 0
+    else if (isInGroup(who, permissions.gid) || isInGroup(who, permissions.creatorGid)) granted >>= 3
+    return (asked & ~granted) === 0 || capable(who, CAP_IPC_OWNER)
   }
-  /** Owner, maker, or superuser. */
+  /** Owner, maker, or CAP_SYS_ADMIN. */
   mayControl({ permissions }: Segment, who: Owner): boolean {
-    return who.uid === 0 || who.uid === permissions.uid || who.uid === permissions.creatorUid
+    return who.uid === permissions.uid || who.uid === permissions.creatorUid || capable(who, CAP_SYS_ADMIN)
   }
   /** IPC_RMID: no key leads to it from now on, and it goes when nobody shows it any more. */
   remove(segment: Segment): void {
