@@ -16,7 +16,7 @@ export interface SystemConfig {
   readonly tlb?: number | string | TlbConfig
   /** Format of the page tables. Default sv48. */
   readonly pages?: PagesName
-  /** Seed of everything random: scheduling, AT_RANDOM, treap priorities. Default 1. */
+  /** Seed of everything random: scheduling, AT_RANDOM. Default 1. */
   readonly seed?: number
   /** Instructions a thread runs before another one may. Default 20,000. */
   readonly turn?: number

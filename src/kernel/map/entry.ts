@@ -3,6 +3,7 @@
 import { PAGE_SIZE } from '../../base/index.ts'
 import type { Amap } from '../anon/index.ts'
 import type { MemoryObject, ObjectMapping } from '../object/index.ts'
+import type { TreeNode } from './entryTree.ts'
 import type { FaultListener } from './faultListener.ts'
 import type { MemoryPolicy } from './policy.ts'
 import type { VmMap } from './vmMap.ts'
@@ -121,15 +122,10 @@ export class VmMapEntry implements ObjectMapping {
   /** The group came from a parent by fork: it never takes in new neighbours. */
   isForkChild = false
 
-  // Place in the map: list, then treap. `gap` is the free space behind the entry, `maxGap` the largest in the subtree.
+  // Place in the map: list, then tree.
   prev: VmMapEntry | null = null
   next: VmMapEntry | null = null
-  left: VmMapEntry | null = null
-  right: VmMapEntry | null = null
-  parent: VmMapEntry | null = null
-  priority = 0
-  gap = 0
-  maxGap = 0
+  leaf: TreeNode | null = null
 
   constructor(map: VmMap, start: number, end: number, a: EntryAttributes) {
     this.map = map

@@ -1,5 +1,5 @@
 /**
- * map: what is mapped where. One `VmMap` per address space: entries in a list and a treap with gaps, split and joined
+ * map: what is mapped where. One `VmMap` per address space: entries in a list and a B+ tree with gaps, split and joined
  * as the personality says; one `VmSpace` per process: map, pmap and Linux's place marks.
  *
  * Invariants (`VmMap.verify`):

@@ -219,7 +219,7 @@ function adviseFlags(
 /** Drops translations and private pages of a range; guard markers stay. */
 export function zapRange(space: VmSpace, entry: VmMapEntry, s: number, e: number): void {
   const { vm, map } = space
-  pmapRemove(map.pmap, s, e)
+  pmapRemove(map.pmap, s, e, false, true)
   pmapUpdate(map.pmap)
   if (entry.object === null) entry.listener?.forget(s, e)
   if (entry.amap === null) return

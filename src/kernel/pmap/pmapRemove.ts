@@ -11,10 +11,11 @@ import type { Pmap } from './pmaps.ts'
  * Removes every mapping in [sva, eva), wired ones too. Tables that become empty are freed after the TLBs are told.
  *
  * @param alsoSoft  software entries (guard, swap, file) go too; otherwise they stay, for they are records
+ * @param keepsTables  an empty table stays unless the range covers all it maps: pages will come back
  * @locks  the owners' locks of managed pages; the invalidations wait for pmapUpdate
  * @manual pmap_remove, pmap(9), NetBSD
  */
-export function pmapRemove(pmap: Pmap, sva: number, eva: number, alsoSoft = false): void {
+export function pmapRemove(pmap: Pmap, sva: number, eva: number, alsoSoft = false, keepsTables = false): void {
   const { room } = pmap
   const { format, memory, frames } = room
   const words = memory.i32
@@ -36,7 +37,8 @@ export function pmapRemove(pmap: Pmap, sva: number, eva: number, alsoSoft = fals
       words[word + 1] = 0
       frames.private[tableFrame]--
     }
-    if (frames.private[tableFrame] === 0) pruneTables(pmap, runEnd - PAGE_SIZE, true)
+    const mayStay = keepsTables && runEnd - runStart < TABLE_SPAN
+    if (frames.private[tableFrame] === 0 && !mayStay) pruneTables(pmap, runEnd - PAGE_SIZE, true)
   }
 }
 

@@ -5,8 +5,9 @@
 //                 └► 1 GiB leaf  └► 2 MiB leaf         superpages: in the kernel's direct map
 //
 // frames.private of a table's frame counts its entries that are not zero, software entries included. A user table whose
-// count falls to zero is unlinked at once and freed after the TLBs have been told. Kernel tables are never freed; the
-// kernel half of every root has the same words as the kernel's root.
+// count falls to zero is unlinked at once and freed after the TLBs have been told, but where pages are to come back to it:
+// then it goes with the mapping. Kernel tables are never freed; the kernel half of every root has the same words as the
+// kernel's root.
 
 import { isErr, kassert, WouldSleep } from '../../base/index.ts'
 import { LEVEL_BYTES } from '../../machine/index.ts'
