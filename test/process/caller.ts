@@ -49,8 +49,11 @@ export class Caller {
     for (let i = args.length; i < 6; i++) thread.regs.set(10 + i, 0)
     thread.regs.set(17, NUMBERS.get(name)!)
     this.#used = 0
+    const { current } = this.system.rooms.machine
+    current.thread = thread
     const rest = dispatchSyscall(kernel, thread)
-    if (rest !== null) this.#finish(rest)
+    if (rest !== null) this.finish(rest)
+    current.thread = null
     thread.regs.pc = pc
     return thread.regs.get(10)
   }
@@ -94,7 +97,7 @@ export class Caller {
       thread.needsAttention = false
       return `${signalName(info.signo)} code ${info.code}`
     }
-    this.#finish(work)
+    this.finish(work)
     return 'ok'
   }
   /** Lines of /proc/PID/maps in a range. */
@@ -102,11 +105,15 @@ export class Caller {
     const space = this.process.space!
     return [...space.map.entries()].filter((e) => e.end > start && e.start < end).map((e) => mapsLine(space, e))
   }
-  #finish(work: Sleep<unknown>): void {
-    const { system } = this
-    for (let step = work.next('woken'); step.done !== true;) {
-      system.step(1000)
-      step = work.next('woken')
+  /** Goes on with kernel work of the thread until it is done; what else runs meanwhile does. */
+  finish(work: Sleep<unknown>): void {
+    const { current } = this.system.rooms.machine
+    for (;;) {
+      current.thread = this.thread
+      const { done } = work.next('woken')
+      current.thread = null
+      if (done === true) return
+      this.system.step(1000)
     }
   }
 }

@@ -284,7 +284,10 @@ function resolve(map: VmMap, va: number, asked: number, how: number): 0 | Err | 
   const result =
     anon !== 0 ? upper(map, entry, va, isWrite, flags, how, anon) : lower(map, entry, va, isWrite, flags, how)
   if (result === 0) {
-    if (entry.listener !== null) entry.listener.protectAgain(map.space!, va, va + PAGE_SIZE)
+    if (entry.listener !== null) {
+      if (entry.listener.isAsync && isWrite) entry.listener.setProtected(va, false)
+      entry.listener.protectAgain(map.space!, va, va + PAGE_SIZE)
+    }
     pmapUpdate(map.pmap)
   }
   return result
@@ -294,7 +297,8 @@ function resolve(map: VmMap, va: number, asked: number, how: number): 0 | Err | 
 function toldKind(map: VmMap, entry: VmMapEntry, va: number, access: number): number {
   const { vmFlags, object } = entry
   const isWrite = (access & WRITE) !== 0
-  if ((vmFlags & VM_UFFD_WP) !== 0 && isWrite && entry.listener!.isProtected(va)) {
+  const isTold = (vmFlags & VM_UFFD_WP) !== 0 && !entry.listener!.isAsync
+  if (isTold && isWrite && entry.listener!.isProtected(va)) {
     if (pmapLookup(map.pmap, va) || object !== null || anonAt(map, entry, va) !== 0) return VM_UFFD_WP
   }
   if ((vmFlags & (VM_UFFD_MISSING | VM_UFFD_MINOR)) === 0) return 0

@@ -1,6 +1,6 @@
 // The devices every system has: null zero full random urandom, and the directory that names them.
 
-import { ENOSPC, kassert, PAGE_SIZE, type OrErr } from '../../base/index.ts'
+import { EINVAL, ENOSPC, type Err, kassert, PAGE_SIZE, type OrErr } from '../../base/index.ts'
 import { S_ISVTX, POLLIN, POLLOUT } from './constants.ts'
 import { makedev, type CharDevice, type Files } from './files.ts'
 import type { OpenFile } from './openFile.ts'
@@ -53,6 +53,24 @@ class MemoryDevice extends SimpleIo implements CharDevice {
   }
 }
 
+/** A device that is only controlled (ioctl): userfaultfd. */
+class ControlDevice extends SimpleIo implements CharDevice {
+  readonly isSeekable = false
+  readonly name = 'userfaultfd'
+  readonly mapping = null
+  readonly terminal = null
+  readonly permissions = 0o600
+  override moveTo(): Err {
+    return EINVAL
+  }
+  override moveFrom(): Err {
+    return EINVAL
+  }
+  override poll(): number {
+    return POLLIN | POLLOUT
+  }
+}
+
 function fillRandom(files: Files, bytes: number): void {
   const to = files.bounceBytes
   for (let i = 0; i < bytes; i += 4) {
@@ -64,13 +82,17 @@ function fillRandom(files: Files, bytes: number): void {
   }
 }
 
-/** Registers the memory devices of major 1. */
+/** Whose ioctl makes userfaultfds. */
+export const DEV_USERFAULTFD = makedev(10, 257)
+
+/** Registers the memory devices of major 1, and the one that makes userfaultfds. */
 export function registerMemoryDevices(files: Files): void {
   files.devices.set(makedev(1, 3), new MemoryDevice('null', 'empty'))
   files.devices.set(makedev(1, 5), new MemoryDevice('zero', 'zeros'))
   files.devices.set(makedev(1, 7), new MemoryDevice('full', 'zeros', true))
   files.devices.set(makedev(1, 8), new MemoryDevice('random', 'random'))
   files.devices.set(makedev(1, 9), new MemoryDevice('urandom', 'random'))
+  files.devices.set(DEV_USERFAULTFD, new ControlDevice())
 }
 
 /** Device numbers of the terminals: the process's own, and the system console. */
@@ -89,7 +111,7 @@ export function makeDevFs(files: Files): RamFs {
     kassert(typeof vnode === 'object', 'a fresh file system takes names')
     return vnode
   }
-  for (const [rdev, device] of files.devices) make(device.name, 'chardev', 0o666).rdev = rdev
+  for (const [rdev, device] of files.devices) make(device.name, 'chardev', device.permissions ?? 0o666).rdev = rdev
   make('shm', 'dir', 0o777 | S_ISVTX)
   fs.root.nlink++
   const links = { fd: '/proc/self/fd', stdin: '/proc/self/fd/0', stdout: '/proc/self/fd/1', stderr: '/proc/self/fd/2' }

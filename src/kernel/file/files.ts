@@ -29,6 +29,8 @@ const BOOT_SECONDS = 1767225600
 /** A character device: how it moves bytes, and what it shows when mapped. */
 export interface CharDevice extends FileIo {
   readonly name: string
+  /** Of its node in /dev; 0666 unless told. */
+  readonly permissions?: number
   /** 'zero': a private mapping is anonymous memory and a shared one a memory file. null: ENODEV. */
   readonly mapping: 'zero' | null
   /** Terminal size, for TIOCGWINSZ; null for what is no terminal. */

@@ -5,7 +5,7 @@ import { newReadaheadState, type ReadaheadState } from '../pagecache/index.ts'
 import { O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY, POLLIN, POLLOUT } from './constants.ts'
 import type { Files } from './files.ts'
 import { pathOf } from './path.ts'
-import type { Uio } from './uio.ts'
+import type { Uio, UserBytes } from './uio.ts'
 import { vnodeHold, vnodeRelease, type Vnode } from './vnode.ts'
 
 /**
@@ -24,6 +24,10 @@ export interface FileIo {
   /** POLL* bits that hold now, and the queue that is woken when more may hold. */
   poll(file: OpenFile): number
   readonly pollQueue: WaitQueue | null
+  /** ioctl(2), where there is one of its own; `argument` is what the caller passes, mostly a user address. */
+  control?(request: number, argument: number, user: UserBytes): Sleep<number>
+  /** What /proc/PID/fdinfo tells of it beside the position and flags. */
+  readonly info?: string
   /** The last descriptor is gone. */
   release(file: OpenFile): void
 }

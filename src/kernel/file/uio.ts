@@ -1,4 +1,4 @@
-import type { OrErr, Sleep } from '../../base/index.ts'
+import type { Err, OrErr, Sleep } from '../../base/index.ts'
 
 /**
  * User memory on one side of a read or write: a buffer, or the buffers of a vector, with a position that moves forward.
@@ -21,4 +21,10 @@ export interface Uio {
    * EFAULT if it never can be. May sleep.
    */
   faultIn(isStore: boolean, ahead?: number): Sleep<OrErr<0>>
+}
+
+/** User memory by address, for structures. EFAULT where there is none. */
+export interface UserBytes {
+  read(address: number, length: number): Sleep<OrErr<Uint8Array>>
+  write(address: number, bytes: Uint8Array): Sleep<0 | Err>
 }

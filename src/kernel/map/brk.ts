@@ -1,4 +1,5 @@
 import { isErr, PAGE_SIZE, roundPage, type Sleep } from '../../base/index.ts'
+import { tellUnmapped } from './faultListener.ts'
 import { findSpace, gappedStart, MAP_FIXED } from './findSpace.ts'
 import { mayCommit } from './commit.ts'
 import { MAP_PRIVATE, mappedBytes, checkLimits } from './mmap.ts'
@@ -32,6 +33,7 @@ function brkLocked(space: VmSpace, wanted: number): boolean {
   if (oldEnd === newEnd) return true
   if (newEnd < oldEnd) {
     if (mappedBytes(space, newEnd, oldEnd) === 0) return false
+    tellUnmapped(map, newEnd, oldEnd)
     map.removeRange(newEnd, oldEnd)
     return true
   }

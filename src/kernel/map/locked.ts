@@ -1,10 +1,16 @@
 import type { Sleep } from '../../base/index.ts'
+import { takeNews } from './faultListener.ts'
 import type { VmMap } from './vmMap.ts'
 
-/** Runs `body`, which does not sleep, with the map write-locked; sleeps for the lock. */
-export function* locked<T>({ lock }: VmMap, body: () => T): Sleep<T> {
-  yield* lock.write({})
+/**
+ * Runs `body`, which does not sleep, with the map write-locked; sleeps for the lock, and afterwards until those who listen
+ * have heard what it did.
+ */
+export function* locked<T>(map: VmMap, body: () => T): Sleep<T> {
+  yield* map.lock.write({})
   const result = body()
-  lock.unlockWrite()
+  const news = takeNews(map)
+  map.lock.unlockWrite()
+  for (const one of news) yield* one.tell()
   return result
 }

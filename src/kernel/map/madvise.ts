@@ -118,7 +118,7 @@ export function* madviseRegion(space: VmSpace, addr: number, bytes: number, advi
   let hole = false
   while (at < end) {
     yield* space.map.lock.write({})
-    const entry = space.map.firstEndingAbove(at)
+    let entry = space.map.firstEndingAbove(at)
     if (entry === null || entry.start >= end) {
       space.map.lock.unlockWrite()
       hole = true
@@ -132,7 +132,20 @@ export function* madviseRegion(space: VmSpace, addr: number, bytes: number, advi
       }
     }
     const s = Math.max(at, entry.start)
-    const e = Math.min(end, entry.end)
+    let e = Math.min(end, entry.end)
+    const news = entry.listener !== null && drops(entry, advice) ? entry.listener.removing(s, e) : null
+    if (news !== null) {
+      // It is told of before it happens, and what is there then may be something else.
+      space.map.lock.unlockWrite()
+      yield* news.tell()
+      yield* space.map.lock.write({})
+      entry = space.map.lookup(s)
+      if (entry === null) {
+        space.map.lock.unlockWrite()
+        return ENOMEM
+      }
+      e = Math.min(e, entry.end)
+    }
     const result = adviseEntry(space, entry, s, e, advice)
     pmapUpdate(space.pmap)
     const { object } = entry
@@ -152,27 +165,40 @@ export function* madviseRegion(space: VmSpace, addr: number, bytes: number, advi
   return hole ? ENOMEM : 0
 }
 
+const DESTRUCTIVE = [DONTNEED, DONTNEED_LOCKED, FREE, REMOVE, 10, 18, GUARD_INSTALL]
+function isSealedAgainst({ vmFlags, protection }: VmMapEntry, advice: number): boolean {
+  if ((vmFlags & VM_SEALED) === 0 || !DESTRUCTIVE.includes(advice)) return false
+  return (vmFlags & VM_MAYSHARE) === 0 && (protection & 2) === 0
+}
+/** Is this advice that drops pages, and one that the entry allows? */
+function drops(entry: VmMapEntry, advice: number): boolean {
+  const isDrop = advice === DONTNEED || advice === DONTNEED_LOCKED || advice === FREE || advice === REMOVE
+  return isDrop && !isSealedAgainst(entry, advice) && refusesDrop(entry, advice) === 0
+}
+function refusesDrop({ vmFlags, object, isCow, maxProtection }: VmMapEntry, advice: number): 0 | Err {
+  const isLocked = (vmFlags & VM_LOCKED) !== 0
+  if (advice === FREE) return object !== null || !isCow || isLocked ? EINVAL : 0
+  if (advice !== REMOVE) return (vmFlags & VM_PFNMAP) !== 0 || (isLocked && advice === DONTNEED) ? EINVAL : 0
+  if (isLocked || object === null) return EINVAL
+  return (vmFlags & VM_SHARED) === 0 || (maxProtection & 2) === 0 ? EACCES : 0
+}
+
 function adviseEntry(space: VmSpace, entry: VmMapEntry, s: number, e: number, advice: number): 0 | Err {
   const { vmFlags } = entry
-  const isShared = (vmFlags & VM_MAYSHARE) !== 0
   const isLocked = (vmFlags & VM_LOCKED) !== 0
-  const isDestructive = [DONTNEED, DONTNEED_LOCKED, FREE, REMOVE, 10, 18, GUARD_INSTALL].includes(advice)
-  if ((vmFlags & VM_SEALED) !== 0 && isDestructive && !isShared && (entry.protection & 2) === 0) return EPERM
+  if (isSealedAgainst(entry, advice)) return EPERM
   const flags = FLAG_ADVICE.get(advice)
   if (flags !== undefined) return adviseFlags(space, entry, s, e, advice, flags)
   switch (advice) {
     case DONTNEED:
     case DONTNEED_LOCKED:
-      if ((vmFlags & VM_PFNMAP) !== 0 || (isLocked && advice === DONTNEED)) return EINVAL
-      zapRange(space, entry, s, e)
-      return 0
     case FREE:
-      if (entry.object !== null || !entry.isCow || isLocked) return EINVAL
-      freeLazily(space, s, e)
-      return 0
-    case REMOVE:
-      if (isLocked || entry.object === null) return EINVAL
-      return (vmFlags & VM_SHARED) === 0 || (entry.maxProtection & 2) === 0 ? EACCES : 0
+    case REMOVE: {
+      const refused = refusesDrop(entry, advice)
+      if (refused === 0 && advice === FREE) freeLazily(space, s, e)
+      else if (refused === 0 && advice !== REMOVE) zapRange(space, entry, s, e)
+      return refused
+    }
     case 20:
     case 21:
       return isLocked || (vmFlags & VM_PFNMAP) !== 0 ? EINVAL : 0

@@ -20,6 +20,7 @@ import {
   type VmMapEntry,
 } from './entry.ts'
 import { mayCommit, OVERCOMMIT_NEVER } from './commit.ts'
+import { tellUnmapped } from './faultListener.ts'
 import { findSpace } from './findSpace.ts'
 import { lockedBytes } from './growDown.ts'
 import { locked } from './locked.ts'
@@ -58,6 +59,8 @@ export interface MmapRequest {
   readonly neverWritable?: boolean
   /** Of an object that is charged whole: called when it has been allowed. */
   readonly promise?: () => void
+  /** Those who listen to what it replaces do not hear of it. */
+  readonly isUntold?: boolean
   /** What a file allows; checked after the address was chosen, as the kernel does. */
   readonly validate?: () => 0 | Err
 }
@@ -114,6 +117,7 @@ export function mmapLocked(space: VmSpace, r: MmapRequest): number | Err {
   if (isCharged && !mayCommit(space, length)) return ENOMEM
   r.promise?.()
 
+  if (r.isUntold !== true) tellUnmapped(map, at, at + length)
   map.removeRange(at, at + length)
   map.mergeAround(map.link(at, at + length, a), true, true)
   return at

@@ -16,6 +16,7 @@ import {
 import { amapMoveRange } from '../anon/index.ts'
 import { pmapMove, pmapUpdate } from '../pmap/index.ts'
 import { VM_DONTEXPAND, VM_LOCKED, VM_LOCKONFAULT, VM_PFNMAP, VM_SEALED, VM_UFFD, type VmMapEntry } from './entry.ts'
+import { tellUnmapped } from './faultListener.ts'
 import { findSpace } from './findSpace.ts'
 import { lockedBytes } from './growDown.ts'
 import { munmapLocked } from './munmap.ts'
@@ -34,6 +35,8 @@ interface Request {
   readonly newLength: number
   readonly flags: number
   readonly target: number
+  /** Of `map.news`: how much there was when the place was ready. A move is told of before what it unmaps. */
+  newsBefore: number
 }
 
 /**
@@ -54,7 +57,15 @@ export function* mremapRegion(
   flags: number,
   target: number,
 ): Sleep<number | Err> {
-  const r: Request = { space, old, oldLength: pageLength(oldBytes), newLength: pageLength(newBytes), flags, target }
+  const r: Request = {
+    space,
+    old,
+    oldLength: pageLength(oldBytes),
+    newLength: pageLength(newBytes),
+    flags,
+    target,
+    newsBefore: 0,
+  }
   const { map } = space
   const result = yield* locked(map, () => {
     // While it moves a mapping is there twice: that is no peak.
@@ -148,6 +159,7 @@ function moveTo(r: Request, entry: VmMapEntry): number | Err {
     if (space.map.lookup(old) === null) return EFAULT
   } else to = findSpace(space, target, newLength, 0, entry.object === null)
   if (isErr(to)) return to
+  r.newsBefore = space.map.news.length
   if (newLength < oldLength) {
     const error = munmapLocked(space, old + newLength, oldLength - newLength)
     if (error !== 0) return error
@@ -179,6 +191,7 @@ function moveEach(r: Request): number | Err {
     const error = munmapLocked(space, to, e - s)
     if (error !== 0) return error
     if (to < space.map.min) return EPERM
+    r.newsBefore = space.map.news.length
     const moved = move(r, space.map.lookup(s)!, s, e - s, to, e - s)
     if (isErr(moved)) return moved
     at = e
@@ -225,7 +238,11 @@ function move(r: Request, entry: VmMapEntry, s: number, bytes: number, to: numbe
       const from = map.ownAmap(entry)
       amapMoveRange(map.vm.chunks, from, entry.slotOf(s), bytes / PAGE_SIZE, map.ownAmap(fresh), fresh.amapSlot)
     }
-    if (!isKept) map.removeRange(s, s + bytes)
+    if (entry.listener !== null) goAlong(r, entry, fresh, s, bytes)
+    if (!isKept) {
+      tellUnmapped(map, s, s + bytes)
+      map.removeRange(s, s + bytes)
+    }
   }
   const merged = map.mergeAround(fresh, true, true)
   if (isKept) {
@@ -235,4 +252,15 @@ function move(r: Request, entry: VmMapEntry, s: number, bytes: number, to: numbe
     if (merged !== old && old.start === s && old.end === s + bytes) old.anonGroup = null
   }
   return to
+}
+
+/** Who listens to the old place listens to the new one too, if it wants to hear of moves. */
+function goAlong(r: Request, entry: VmMapEntry, fresh: VmMapEntry, s: number, bytes: number): void {
+  const { news } = r.space.map
+  const count = news.length
+  if (entry.listener!.moved(s, fresh.start, bytes)) {
+    fresh.listener = entry.listener
+    fresh.vmFlags |= entry.vmFlags & VM_UFFD
+  }
+  if (news.length > count) news.splice(r.newsBefore, 0, news.pop()!)
 }

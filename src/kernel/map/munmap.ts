@@ -1,5 +1,6 @@
 import { EINVAL, ENOMEM, EPERM, type Err, isPageAligned, roundPage, type Sleep } from '../../base/index.ts'
 import { VM_SEALED } from './entry.ts'
+import { tellUnmapped } from './faultListener.ts'
 import { locked } from './locked.ts'
 import type { VmSpace } from './vmSpace.ts'
 import { entriesIn } from './mmap.ts'
@@ -14,7 +15,8 @@ export function* munmapRegion(space: VmSpace, addr: number, length: number): Sle
   return yield* locked(space.map, () => munmapLocked(space, addr, length))
 }
 
-export function munmapLocked(space: VmSpace, addr: number, bytes: number): 0 | Err {
+/** @param isTold  those who listen to the range hear of it */
+export function munmapLocked(space: VmSpace, addr: number, bytes: number, isTold = true): 0 | Err {
   const { map } = space
   if (!isPageAligned(addr) || addr < 0 || addr > map.max || bytes > map.max - addr) return EINVAL
   const length = roundPage(bytes)
@@ -24,6 +26,7 @@ export function munmapLocked(space: VmSpace, addr: number, bytes: number): 0 | E
   if (first === null || first.start >= end) return 0
   if (first.start < addr && first.end > end && map.entryCount >= space.maxMapCount) return ENOMEM
   for (const entry of entriesIn(space, addr, end)) if ((entry.vmFlags & VM_SEALED) !== 0) return EPERM
+  if (isTold) tellUnmapped(map, addr, end)
   map.removeRange(addr, end)
   return 0
 }

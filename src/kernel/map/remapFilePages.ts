@@ -59,6 +59,7 @@ function remapLocked(space: VmSpace, at: number, bytes: number, pgoff: number): 
     object,
     file,
     pgoff,
+    isUntold: true,
   })
   if (!isErr(done)) return 0
   object.pager.detach(object)

@@ -16,6 +16,7 @@ import {
 import { type Pmap, pmapRemove, pmapUpdate } from '../pmap/index.ts'
 import { type EntryAttributes, VmMapEntry } from './entry.ts'
 import { EntryTree } from './entryTree.ts'
+import type { FaultNews } from './faultListener.ts'
 import type { Personality } from './personality.ts'
 import { MapSizes } from './sizes.ts'
 import type { Vm } from './vm.ts'
@@ -37,6 +38,8 @@ export class VmMap {
   max: number
   /** The address space the map belongs to; null for a kernel map. */
   space: VmSpace | null = null
+  /** What listeners must hear once the map is unlocked. */
+  news: FaultNews[] = []
   // UVM's map flags.
   isTopdown = false
   isPageable = true

@@ -32,6 +32,7 @@ import {
   VM_WIPEONFORK,
   type VmMapEntry,
 } from './entry.ts'
+import { takeNews } from './faultListener.ts'
 import { MMAP_MIN_ADDR } from './growDown.ts'
 import type { Personality } from './personality.ts'
 import { uvmUnmap } from './uvmUnmap.ts'
@@ -210,6 +211,7 @@ export function* uvmspaceFork(parent: VmSpace): Sleep<VmSpace | Err> {
     const error = forkEntry(entry, child.map)
     if (error !== 0) {
       pmapUpdate(parent.pmap)
+      for (const news of takeNews(map)) news.cancel()
       parent.map.lock.unlockWrite()
       uvmspaceFree(child)
       return error
@@ -231,7 +233,9 @@ export function* uvmspaceFork(parent: VmSpace): Sleep<VmSpace | Err> {
   child.maxMapCount = parent.maxMapCount
   child.largePagesOff = parent.largePagesOff
   pmapUpdate(parent.pmap)
+  const news = takeNews(map)
   parent.map.lock.unlockWrite()
+  for (const one of news) yield* one.tell()
   return child
 }
 
@@ -257,6 +261,8 @@ function forkEntry(entry: VmMapEntry, child: VmMap): 0 | Err {
     noMerge: entry.noMerge,
     anonPgoff: entry.anonPgoff,
   })
+  copy.listener = entry.listener?.inherited(child.space!, entry.start, entry.end) ?? null
+  if (copy.listener !== null) copy.vmFlags |= entry.vmFlags & VM_UFFD
   if (isWiped) return 0
   if (entry.inheritance === VM_INHERIT_SHARE) {
     if (entry.amap !== null) {

@@ -1,7 +1,11 @@
-import { EINVAL, PAGE_SIZE, type OrErr, type Pfn } from '../../base/index.ts'
-import { VM_MAYGUARD, VM_MAYPOISON, type VmSpace } from '../map/index.ts'
+import { EINVAL, ESRCH, PAGE_SIZE, type OrErr, type Pfn, type Sleep } from '../../base/index.ts'
+import type { UserBytes } from '../file/index.ts'
+import { VM_MAYGUARD, VM_MAYPOISON, VM_UFFD_WP, type VmSpace } from '../map/index.ts'
 import { PG_anon } from '../phys/index.ts'
 import { pmapForEach, pmapForEachSoft, SOFT_GUARD } from '../pmap/index.ts'
+import type { Process } from '../process/index.ts'
+import { MemoryIo } from './memoryIo.ts'
+import { PAGEMAP_SCAN, pagemapScan } from './pagemapScan.ts'
 
 const ENTRY_BYTES = 8
 /** The swap type that stands for no device. */
@@ -49,5 +53,32 @@ export function pagemapBytes(space: VmSpace, offset: number, length: number, sho
     else if ((flags & VM_MAYGUARD) !== 0)
       words[(va - start) / PAGE_SIZE] = (1n << 62n) | (1n << 58n) | MARKER | (4n << 5n)
   })
+  // A page that is protected and not there: a marker of offset 1.
+  for (let e = space.map.firstEndingAbove(start); e !== null && e.start < end; e = e.next) {
+    if (e.listener === null || (e.vmFlags & VM_UFFD_WP) === 0) continue
+    for (let va = Math.max(start, e.start); va < Math.min(end, e.end); va += PAGE_SIZE) {
+      const i = (va - start) / PAGE_SIZE
+      if (words[i] === 0n && e.listener.isProtected(va)) words[i] = (1n << 62n) | (1n << 57n) | MARKER | (1n << 5n)
+    }
+  }
   return new Uint8Array(words.buffer)
+}
+
+/** /proc/PID/pagemap: its words, and PAGEMAP_SCAN. */
+export class PagemapIo extends MemoryIo {
+  readonly #process: Process
+
+  constructor(process: Process, showsFrames: boolean) {
+    super({
+      read: (offset, length) =>
+        process.space === null ? ESRCH : pagemapBytes(process.space, offset, length, showsFrames),
+      write: () => EINVAL,
+    })
+    this.#process = process
+  }
+  *control(request: number, argument: number, user: UserBytes): Sleep<number> {
+    if (request !== PAGEMAP_SCAN) return EINVAL
+    const { space } = this.#process
+    return space === null ? ESRCH : yield* pagemapScan(space, argument, user)
+  }
 }

@@ -1,6 +1,6 @@
 // /proc/PID: what each name in it is.
 
-import { EINVAL, ENOENT, EPERM, ESRCH, isErr, type OrErr, WouldSleep } from '../../base/index.ts'
+import { ENOENT, EPERM, isErr, type OrErr, WouldSleep } from '../../base/index.ts'
 import {
   type BytesNode,
   CAP_SYS_ADMIN,
@@ -19,7 +19,7 @@ import type { VmSpace } from '../map/index.ts'
 import { copyInTry, type Kernel, type Process, type Thread } from '../process/index.ts'
 import { mapsText } from './maps.ts'
 import { MemoryIo } from './memoryIo.ts'
-import { pagemapBytes } from './pagemap.ts'
+import { PagemapIo } from './pagemap.ts'
 import { clearRefs, mapFiles, oomAdj, oomScore, oomScoreAdj } from './processControls.ts'
 import { limitsText, numaMapsText, statmText, statText, statusText, syscallText } from './processTexts.ts'
 import { smapsRollupText, smapsText } from './smaps.ts'
@@ -147,7 +147,7 @@ function descriptorInfo(process: Process): DirNode {
       if (file === null) return null
       return textFile(
         () =>
-          `pos:\t${file.offset}\nflags:\t0${file.flags.toString(8)}\nmnt_id:\t${file.device}\nino:\t${file.inode}\n`,
+          `pos:\t${file.offset}\nflags:\t0${file.flags.toString(8)}\nmnt_id:\t${file.device}\nino:\t${file.inode}\n${file.io.info ?? ''}`,
       )
     },
     names: () => process.fds?.open.map(String) ?? [],
@@ -166,11 +166,7 @@ function pagemapFile(kernel: Kernel, process: Process): BytesNode {
     open() {
       const opener = kernel.machine.current.thread as Thread | null
       const showsFrames = opener === null || capable(opener.process.who, CAP_SYS_ADMIN)
-      return new MemoryIo({
-        read: (offset, length) =>
-          process.space === null ? ESRCH : pagemapBytes(process.space, offset, length, showsFrames),
-        write: () => EINVAL,
-      })
+      return new PagemapIo(process, showsFrames)
     },
   }
 }

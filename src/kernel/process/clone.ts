@@ -1,11 +1,11 @@
-import { EAGAIN, EINVAL, type Err, isErr, type Sleep, sleepOn } from '../../base/index.ts'
+import { EAGAIN, EINVAL, type Err, isErr, type Sleep } from '../../base/index.ts'
 import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE, capable, vnodeHold } from '../file/index.ts'
 import { uvmspaceAddref, uvmspaceFork, uvmspaceFree } from '../map/index.ts'
 import type { Kernel } from './kernel.ts'
 import { Limits, RLIMIT_NPROC } from './limits.ts'
 import { Process, Thread } from './process.ts'
 import { A0, SP, TP } from './registers.ts'
-import { isBeingEnded } from './sendSignal.ts'
+import { sleepUnlessEnded } from './sendSignal.ts'
 import { SignalActions, SS_DISABLE } from './signals.ts'
 import { copyOutInt } from './userCopy.ts'
 
@@ -92,9 +92,7 @@ function isUnlimited({ who }: Process): boolean {
 
 /** Until the child has an address space of its own or is gone; or the parent is being ended itself. */
 function* waitForVforkChild(thread: Thread, child: Process): Sleep<void> {
-  thread.vforkChild = child
-  while (child.isVforkChild && !isBeingEnded(thread)) yield* sleepOn(child.vforkQueue)
-  thread.vforkChild = null
+  while (child.isVforkChild) if (yield* sleepUnlessEnded(thread, child.vforkQueue)) return
 }
 
 function* newProcess(kernel: Kernel, thread: Thread, pid: number, r: CloneRequest): Sleep<Thread | Err> {

@@ -72,6 +72,7 @@ export function* leaveMemory(kernel: Kernel, thread: Thread): Sleep<void> {
  */
 export function* exitThread(kernel: Kernel, thread: Thread, status: number): Sleep<void> {
   const { process } = thread
+  thread.mustEnd = true
   if (!process.isExiting && (thread.tid === process.pid || process.threads.length === 1)) process.exitStatus = status
   yield* leaveMemory(kernel, thread)
   process.threads.splice(process.threads.indexOf(thread), 1)

@@ -37,7 +37,16 @@ export { createInit, type InitRequest } from './createInit.ts'
 export * from './clone.ts'
 export { exitGroup, exitThread, reap } from './exit.ts'
 export * from './wait.ts'
-export { checkSignal, discardIgnored, forceSignal, recheckSignals, sendSignal, sendThreadSignal } from './sendSignal.ts'
+export {
+  checkSignal,
+  discardIgnored,
+  forceSignal,
+  isBeingEnded,
+  recheckSignals,
+  sendSignal,
+  sendThreadSignal,
+  sleepUnlessEnded,
+} from './sendSignal.ts'
 export { isOnAltStack, popSignalFrame, siginfoBytes } from './signalFrame.ts'
 export { returnToUser } from './deliver.ts'
 export { nowNs } from './now.ts'

@@ -220,8 +220,8 @@ export class Thread {
   /** Simulated time at which a sleep that is executed again ends; NaN for none. */
   restartDeadline = Number.NaN
 
-  /** The child that it waits for after CLONE_VFORK. */
-  vforkChild: Process | null = null
+  /** Where it sleeps so that no signal wakes it, but its end does (`sleepUnlessEnded`). */
+  killQueue: WaitQueue | null = null
 
   readonly pending = new SignalQueue()
   mask: SignalSet = 0n

@@ -1,14 +1,14 @@
-import { EINVAL, type Err } from '../../base/index.ts'
+import { EINVAL, type Err, type Sleep, sleepOn, type WaitQueue } from '../../base/index.ts'
 import type { Kernel } from './kernel.ts'
 import type { Process, Thread } from './process.ts'
 import {
   CLD_CONTINUED,
   defaultAction,
   SA_NOCLDSTOP,
+  SIG_DFL,
   SIG_IGN,
   SIGCHLD,
   SIGCONT,
-  SIGKILL,
   SIGNAL_COUNT,
   signalBit,
   SIGSTOP,
@@ -50,8 +50,8 @@ function send(kernel: Kernel, process: Process, target: Thread | null, info: Sig
     threads.find((thread) => (thread.waitingFor & bit) !== 0n) ??
     threads.find((thread) => thread.tid === process.pid && isDeliverable(thread, bit)) ??
     threads.find((thread) => isDeliverable(thread, bit))
-  if (signo === SIGKILL) wakeToEnd(process)
   if (taker === undefined) return
+  if (isFatal(process, signo)) wakeToEnd(process)
   taker.needsAttention = true
   kernel.scheduler.interruptSleep(taker)
 }
@@ -104,13 +104,32 @@ export function forceSignal(thread: Thread, info: SignalInfo): void {
 /** Ends the sleeps of a process that signals do not interrupt, but its end does. */
 export function wakeToEnd(process: Process): void {
   process.continueQueue.wakeAll()
-  for (const thread of process.threads) thread.vforkChild?.vforkQueue.wakeAll()
+  for (const thread of process.threads) thread.killQueue?.wakeAll()
 }
 /** The thread will not return to user code. */
 export function isBeingEnded(thread: Thread): boolean {
   const { process } = thread
-  const killed = (thread.pending.set | process.pending.set) & signalBit(SIGKILL)
-  return process.isExiting || thread.mustEnd || killed !== 0n
+  if (process.isExiting || thread.mustEnd) return true
+  const waiting = (thread.pending.set | process.pending.set) & (~thread.mask | UNBLOCKABLE)
+  for (let signo = 1, rest = waiting; rest !== 0n; signo++, rest >>= 1n)
+    if ((rest & 1n) !== 0n && isFatal(process, signo)) return true
+  return false
+}
+/** Does the signal end the process, with nothing to run or to write down before? */
+function isFatal(process: Process, signo: number): boolean {
+  return process.actions.get(signo).handler === SIG_DFL && defaultAction(signo) === 'end'
+}
+/**
+ * Sleeps until the queue is woken, whatever signals come. The caller looks again at what it waits for.
+ *
+ * @returns true: the thread is being ended, and need not wait any longer
+ */
+export function* sleepUnlessEnded(thread: Thread, queue: WaitQueue): Sleep<boolean> {
+  if (isBeingEnded(thread)) return true
+  thread.killQueue = queue
+  yield* sleepOn(queue)
+  thread.killQueue = null
+  return isBeingEnded(thread)
 }
 
 /** Recomputes whether the thread must look for signals before user code runs; after its mask or an action changed. */

@@ -1,11 +1,11 @@
 // What is done with a descriptor beside moving bytes.
 
 import { EAGAIN, EBADF, EINVAL, ENOTTY, EPERM, type Err, isErr, type Sleep } from '../../base/index.ts'
-import { addSeals, getSeals, O_CLOEXEC, O_SETTABLE, type OpenFile, PIPE_PAGES } from '../file/index.ts'
+import { addSeals, DEV_USERFAULTFD, getSeals, O_CLOEXEC, O_SETTABLE, type OpenFile, PIPE_PAGES } from '../file/index.ts'
 import { copyIn, copyOut, copyOutInt, type Kernel, type Thread } from '../process/index.ts'
 import { UserFaults } from '../uffd/index.ts'
 import { fileArg, int, long, putStruct, viewOf } from './call.ts'
-import { userFaultControl } from './userfaultfd.ts'
+import { userFaultControl, userFaultDeviceControl } from './userfaultfd.ts'
 
 /** @manual dup(2) */
 export function dup(_kernel: Kernel, thread: Thread): number {
@@ -133,6 +133,12 @@ export function* ioctl(kernel: Kernel, thread: Thread): Sleep<number> {
     }
     default:
       if (file.io instanceof UserFaults) return yield* userFaultControl(thread, file.io, address)
+      if (file.vnode.rdev === DEV_USERFAULTFD) return userFaultDeviceControl(kernel, thread, address)
+      if (file.io.control !== undefined) {
+        const read = (at: number, length: number) => copyIn(thread.space, at, length)
+        const write = (at: number, from: Uint8Array) => copyOut(thread.space, at, from)
+        return yield* file.io.control(int(thread, 1) >>> 0, address, { read, write })
+      }
       return yield* terminalControl(kernel, thread, file, address)
   }
 }

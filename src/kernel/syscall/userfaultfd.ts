@@ -1,9 +1,21 @@
 // userfaultfd: the call, and the ioctls of its descriptor.
 
-import { EAGAIN, EINVAL, EPERM, type Err, isErr, isPageAligned, PAGE_SIZE, type Sleep } from '../../base/index.ts'
+import {
+  EAGAIN,
+  EINVAL,
+  ENOMEM,
+  EPERM,
+  ESRCH,
+  type Err,
+  isErr,
+  isPageAligned,
+  kassert,
+  PAGE_SIZE,
+  type Sleep,
+} from '../../base/index.ts'
 import { O_CLOEXEC, O_NONBLOCK } from '../file/index.ts'
 import { VM_UFFD_MINOR, VM_UFFD_MISSING, VM_UFFD_WP } from '../map/index.ts'
-import { copyIn, copyOut, type Kernel, type Thread } from '../process/index.ts'
+import { copyIn, copyOut, isBeingEnded, type Kernel, sleepUnlessEnded, type Thread } from '../process/index.ts'
 import {
   type FillRequest,
   fillRange,
@@ -11,37 +23,55 @@ import {
   openUserFaults,
   protectRange,
   registerRange,
+  type FaultingThread,
+  UFFD_API,
+  UFFD_API_IOCTLS,
   UFFD_CONTINUE,
-  UFFD_COPY,
   UFFD_FEATURE_EVENT_FORK,
+  UFFD_FEATURE_WP_ASYNC,
+  UFFD_FEATURE_WP_UNPOPULATED,
   UFFD_FEATURES,
-  UFFD_MOVE,
-  UFFD_POISON,
-  UFFD_WAKE,
+  UFFD_RANGE_IOCTLS,
+  UFFD_USER_MODE_ONLY,
   UFFD_WRITEPROTECT,
-  UFFD_ZEROPAGE,
   unregisterRange,
   type UserFaults,
 } from '../uffd/index.ts'
 import { getLong, getUnsigned, int, putLong, viewOf } from './call.ts'
 
-const UFFD_USER_MODE_ONLY = 1
-
+const FLAGS = O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY
 /** int userfaultfd(int flags) @manual userfaultfd(2) */
 export function userfaultfd(kernel: Kernel, thread: Thread): number {
   const flags = int(thread, 0)
   const userModeOnly = (flags & UFFD_USER_MODE_ONLY) !== 0
   // vm.unprivileged_userfaultfd is 0.
   if (!userModeOnly && thread.process.who.uid !== 0) return EPERM
-  if ((flags & ~(O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY)) !== 0) return EINVAL
-  const current = () => {
-    const running = kernel.machine.current.thread as Thread | null
-    return { tid: running?.tid ?? 0, isInCall: running !== null && running.syscall !== -1 }
-  }
-  const file = openUserFaults(kernel.files, thread.space, flags, { userModeOnly, current })
+  if ((flags & ~FLAGS) !== 0) return EINVAL
+  return install(kernel, thread, flags)
+}
+function install(kernel: Kernel, thread: Thread, flags: number): number {
+  const current = () => faultingThread(kernel.machine.current.thread as Thread | null)
+  const file = openUserFaults(kernel.files, thread.space, { flags, current })
   const fd = thread.process.fds!.install(file, 0, (flags & O_CLOEXEC) !== 0)
   if (isErr(fd)) file.release()
   return fd
+}
+function faultingThread(thread: Thread | null): FaultingThread {
+  kassert(thread !== null, 'a thread makes the faults of an address space')
+  return {
+    tid: thread.tid,
+    isInCall: thread.syscall !== -1,
+    isEnding: isBeingEnded(thread),
+    fds: thread.process.fds,
+    sleepUnlessEnded: (queue) => sleepUnlessEnded(thread, queue),
+  }
+}
+
+/** Of /dev/userfaultfd: a new one, with the flags of the call. @manual userfaultfd(2) */
+const USERFAULTFD_IOC_NEW = 0xaa00
+export function userFaultDeviceControl(kernel: Kernel, thread: Thread, argument: number): number {
+  if (int(thread, 1) >>> 0 !== USERFAULTFD_IOC_NEW) return EINVAL
+  return (argument & ~FLAGS) !== 0 ? EINVAL : install(kernel, thread, argument)
 }
 
 const API = 0xc018aa3f
@@ -67,6 +97,7 @@ export function* userFaultControl(thread: Thread, listener: UserFaults, address:
     case WAKE: {
       const range = yield* rangeAt(thread, listener, address, 16)
       if (isErr(range)) return range
+      if (request === UNREGISTER && listener.space.refs === 0) return ENOMEM
       if (request === UNREGISTER) return yield* unregisterRange(listener, range.start, range.end)
       listener.wake(range.start, range.end)
       return 0
@@ -88,10 +119,6 @@ export function* userFaultControl(thread: Thread, listener: UserFaults, address:
   }
 }
 
-const UFFD_API = 0xaa
-/** REGISTER 0, UNREGISTER 1, API 63. */
-const API_IOCTLS = 0x8000_0000_0000_0003n
-
 /** struct uffdio_api: api, features, ioctls. It must come first, and once; an error answers zeros. */
 function* handshake(thread: Thread, listener: UserFaults, address: number): Sleep<number> {
   const bytes = yield* copyIn(thread.space, address, 24)
@@ -104,11 +131,12 @@ function* handshake(thread: Thread, listener: UserFaults, address: number): Slee
   else if (asked > UFFD_FEATURES || (asked & ~UFFD_FEATURES) !== 0) error = EINVAL
   if (error === 0) {
     putLong(view, 8, UFFD_FEATURES)
-    view.setBigUint64(16, API_IOCTLS, true)
+    view.setBigUint64(16, UFFD_API_IOCTLS, true)
     const written = yield* copyOut(thread.space, address, bytes)
     if (isErr(written)) return written
     if (!listener.isReady) {
-      listener.features = asked
+      // What is not told of must be known of untouched memory too.
+      listener.features = (asked & UFFD_FEATURE_WP_ASYNC) !== 0 ? asked | UFFD_FEATURE_WP_UNPOPULATED : asked
       listener.isReady = true
       return 0
     }
@@ -158,12 +186,13 @@ function* register(thread: Thread, listener: UserFaults, address: number): Sleep
   const start = getLong(view, 0)
   const length = getLong(view, 8)
   if (!isRange(listener, start, length)) return EINVAL
+  if (listener.space.refs === 0) return ENOMEM
   const flags = MODES.reduce((sum, flag, i) => ((mode & (1 << i)) !== 0 ? sum | flag : sum), 0)
   const error = yield* registerRange(listener, start, start + length, flags)
   if (error !== 0) return error
-  let ioctls = UFFD_WAKE | UFFD_COPY | UFFD_ZEROPAGE | UFFD_MOVE | UFFD_POISON
-  if ((flags & VM_UFFD_WP) !== 0) ioctls |= UFFD_WRITEPROTECT
-  if ((flags & VM_UFFD_MINOR) !== 0) ioctls |= UFFD_CONTINUE
+  let ioctls = UFFD_RANGE_IOCTLS
+  if ((flags & VM_UFFD_WP) === 0) ioctls &= ~UFFD_WRITEPROTECT
+  if ((flags & VM_UFFD_MINOR) === 0) ioctls &= ~UFFD_CONTINUE
   return yield* putField(thread, address + 24, ioctls)
 }
 
@@ -172,6 +201,7 @@ const MODE_WP = 2
 
 /** struct uffdio_copy: dst, src, length, mode, copied. */
 function* copy(thread: Thread, listener: UserFaults, address: number): Sleep<number> {
+  if (listener.isChanging) return yield* putOff(thread, address + 32)
   const bytes = yield* copyIn(thread.space, address, 32)
   if (isErr(bytes)) return bytes
   const view = viewOf(bytes)
@@ -194,6 +224,7 @@ function* fill(
   kind: FillRequest['kind'],
   modes: number,
 ): Sleep<number> {
+  if (listener.isChanging) return yield* putOff(thread, address + 24)
   const range = yield* rangeAt(thread, listener, address, 24)
   if (isErr(range)) return range
   const mode = getLong(range.view, 16)
@@ -202,8 +233,14 @@ function* fill(
   const request = { start, length: end - start, kind, isProtected: (mode & MODE_WP) !== 0 }
   return yield* run(thread, listener, address + 24, (mode & DONTWAKE) === 0, request)
 }
+/** An event has not been heard: what is asked for may be wrong by now. */
+function* putOff(thread: Thread, answerAt: number): Sleep<number> {
+  const written = yield* putField(thread, answerAt, EAGAIN)
+  return isErr(written) ? written : EAGAIN
+}
 /** The count, or the error, is also written behind the structure; a part done answers EAGAIN. */
 function* run(thread: Thread, listener: UserFaults, answerAt: number, wakes: boolean, r: FillRequest): Sleep<number> {
+  if (listener.space.refs === 0) return ESRCH
   const done = yield* fillRange(listener, r)
   const written = yield* putField(thread, answerAt, done)
   if (isErr(written)) return written
@@ -215,6 +252,7 @@ function* run(thread: Thread, listener: UserFaults, answerAt: number, wakes: boo
 const ALLOW_SRC_HOLES = 2
 /** struct uffdio_move: dst, src, length, mode, moved. */
 function* move(thread: Thread, listener: UserFaults, address: number): Sleep<number> {
+  if (listener.isChanging) return yield* putOff(thread, address + 32)
   const bytes = yield* copyIn(thread.space, address, 32)
   if (isErr(bytes)) return bytes
   const view = viewOf(bytes)
@@ -234,10 +272,12 @@ const WP_ON = 1
 const WP_DONTWAKE = 2
 /** struct uffdio_writeprotect: start, length, mode. */
 function* writeProtect(thread: Thread, listener: UserFaults, address: number): Sleep<number> {
+  if (listener.isChanging) return EAGAIN
   const range = yield* rangeAt(thread, listener, address, 24)
   if (isErr(range)) return range
   const mode = getLong(range.view, 16)
   if ((mode & ~(WP_ON | WP_DONTWAKE)) !== 0 || mode === (WP_ON | WP_DONTWAKE)) return EINVAL
+  if (listener.space.refs === 0) return ESRCH
   const error = yield* protectRange(listener, range.start, range.end, mode === WP_ON)
   if (error !== 0) return error
   if (mode === 0) listener.wake(range.start, range.end)

@@ -70,6 +70,7 @@ export function* shmat(
     object,
     file,
     pgoff: 0,
+    isUntold: true,
   })
   if (isErr(mapped)) {
     object.pager.detach(object)

@@ -29,7 +29,7 @@ function detachAll(space: VmSpace, addr: number): 0 | Err {
         file = e.file
         end = addr + roundPage((file as Attachment).segment.bytes)
       }
-      munmapLocked(space, e.start, e.end - e.start)
+      munmapLocked(space, e.start, e.end - e.start, false)
       result = 0
     }
     e = next

@@ -1,4 +1,5 @@
 import {
+  EAGAIN,
   EEXIST,
   EFAULT,
   EINVAL,
@@ -57,8 +58,8 @@ export interface FillRequest {
  * Makes missing pages, one after the other.
  *
  * @returns bytes done, if there are any
- * @errors ENOENT not registered, or not in one entry; EEXIST the page is there; EINVAL write-protection without having
- *         registered for it; EFAULT the source, or beyond the end of the file; ENOMEM
+ * @errors EAGAIN an event has not been heard; ENOENT not registered, or not in one entry; EEXIST the page is there; EINVAL
+ *         write-protection without having registered for it; EFAULT the source, or beyond the end of the file; ENOMEM
  * @locks  sleeps for the source and for memory; a page is made at one instant
  * @manual ioctl_userfaultfd(2), UFFDIO_COPY and its kin
  */
@@ -67,7 +68,7 @@ export function* fillRange(listener: UserFaults, r: FillRequest): Sleep<number |
   let done = 0
   let error: 0 | Err = 0
   while (done < r.length && error === 0) {
-    const target = targetOf(listener, r, r.start + done)
+    const target = listener.isChanging ? EAGAIN : targetOf(listener, r, r.start + done)
     if (isErr(target)) {
       error = target
       break
@@ -95,7 +96,7 @@ function targetOf({ space }: UserFaults, r: FillRequest, va: number): VmMapEntry
   if (entry === null || entry.listener === null || entry.start > r.start || entry.end < r.start + r.length)
     return ENOENT
   if (r.isProtected && (entry.vmFlags & VM_UFFD_WP) === 0) return EINVAL
-  if (r.kind === 'continue' && (entry.object === null || entry.isCow)) return EINVAL
+  if (r.kind === 'continue' && entry.object?.pager.name !== 'ram') return EINVAL
   return entry
 }
 function fillPage(listener: UserFaults, r: FillRequest, va: number, bytes: Uint8Array | null): 0 | Err | WouldSleep {
@@ -109,8 +110,10 @@ function fillPage(listener: UserFaults, r: FillRequest, va: number, bytes: Uint8
     entry.vmFlags |= VM_MAYPOISON
     return pmapEnterSoft(map.pmap, va, SOFT_GUARD, POISON_VALUE)
   }
-  if ((entry.vmFlags & VM_SHARED) !== 0 && entry.object !== null) return fillShared(listener, r, entry, va, bytes)
+  const isObjects = (entry.vmFlags & VM_SHARED) !== 0 && entry.object !== null
+  if (isObjects) return fillShared(listener, r, entry, va, bytes)
   if (entry.amap !== null && amapLookup(vm.anons, vm.chunks, entry.amap, entry.slotOf(va)) !== 0) return EEXIST
+  if (r.kind === 'continue') return fillShared(listener, r, entry, va, bytes)
   prepareAnonGroup(entry)
   if (bytes === null) {
     if (pmapEnter(map.pmap, va, vm.zeroPfn, VM_PROT_READ, VM_PROT_READ | PMAP_CANFAIL) !== 0) return WouldSleep
@@ -132,7 +135,7 @@ function fillPage(listener: UserFaults, r: FillRequest, va: number, bytes: Uint8
   return 0
 }
 
-/** Shared memory: the page belongs to the memory file. */
+/** The page belongs to the memory file; private memory shows it until it is stored to. */
 function fillShared(
   listener: UserFaults,
   r: FillRequest,
@@ -151,7 +154,8 @@ function fillShared(
   const pfn = object.pager.getTry(object, pgoff, VM_PROT_WRITE)
   if (pfn === WouldSleep || isErr(pfn)) return pfn
   if (bytes !== null) vm.machine.memory.u8.set(bytes, vm.machine.memory.frameOffset(pfn))
-  if (pmapEnter(map.pmap, va, pfn, pageProtection(entry), VM_PROT_READ | PMAP_CANFAIL) !== 0) return WouldSleep
+  const prot = entry.isCow ? pageProtection(entry) & ~VM_PROT_WRITE : pageProtection(entry)
+  if (pmapEnter(map.pmap, va, pfn, prot, VM_PROT_READ | PMAP_CANFAIL) !== 0) return WouldSleep
   if (bytes !== null) object.pager.pageDirtied(object, pgoff, pfn)
   if (r.isProtected) listener.setProtected(va, true)
   return 0

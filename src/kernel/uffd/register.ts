@@ -6,15 +6,17 @@ import {
   VM_UFFD,
   VM_UFFD_MINOR,
   VM_UFFD_MISSING,
+  VM_UFFD_WP,
   type VmMapEntry,
 } from '../map/index.ts'
 import type { UserFaults } from './userFaults.ts'
 
-/** Memory without a file, or a memory file: what userfaultfd can be told of. */
-export function canListen(entry: VmMapEntry, flags: number): boolean {
+/** Memory without a file, or a memory file: what can be told of. Protection that is not told of is for every kind. */
+function canListen({ isAsync }: UserFaults, entry: VmMapEntry, flags: number): boolean {
   if ((entry.vmFlags & VM_DROPPABLE) !== 0) return false
   const isMemoryFile = entry.object !== null && entry.object.pager.name === 'ram'
   if ((flags & VM_UFFD_MINOR) !== 0 && !isMemoryFile) return false
+  if (isAsync && flags === VM_UFFD_WP) return true
   return isMemoryFile || (entry.object === null && entry.file === null)
 }
 
@@ -35,7 +37,7 @@ function register(listener: UserFaults, start: number, end: number, flags: numbe
   const first = map.firstEndingAbove(start)
   if (first === null || first.start >= end) return EINVAL
   for (let e: VmMapEntry | null = first; e !== null && e.start < end; e = e.next) {
-    if (!canListen(e, flags)) return EINVAL
+    if (!canListen(listener, e, flags)) return EINVAL
     if ((e.maxProtection & 2) === 0) return EPERM
     if (e.listener !== null && e.listener !== listener) return EBUSY
   }
@@ -70,7 +72,7 @@ function unregister(listener: UserFaults, start: number, end: number): 0 | Err {
   const first = map.firstEndingAbove(start)
   if (first === null || first.start >= end) return EINVAL
   for (let e: VmMapEntry | null = first; e !== null && e.start < end; e = e.next)
-    if (!canListen(e, VM_UFFD_MISSING) || (e.listener !== null && e.listener !== listener)) return EINVAL
+    if (!canListen(listener, e, e.vmFlags & VM_UFFD) || (e.listener !== null && e.listener !== listener)) return EINVAL
   for (let at = start; at < end;) {
     const e = map.firstEndingAbove(at)
     if (e === null || e.start >= end) break
@@ -78,6 +80,7 @@ function unregister(listener: UserFaults, start: number, end: number): 0 | Err {
     if (e.listener !== null) {
       const s = Math.max(at, e.start)
       listener.forget(s, reached)
+      if ((e.vmFlags & VM_UFFD_MISSING) !== 0) listener.wake(s, reached)
       const part = modifyPart(space, e, s, reached, (p) => {
         p.listener = null
         p.vmFlags &= ~VM_UFFD
