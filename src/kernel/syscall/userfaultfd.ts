@@ -13,7 +13,7 @@ import {
   PAGE_SIZE,
   type Sleep,
 } from '../../base/index.ts'
-import { O_CLOEXEC, O_NONBLOCK } from '../file/index.ts'
+import { CAP_SYS_PTRACE, capable, O_CLOEXEC, O_NONBLOCK } from '../file/index.ts'
 import { VM_UFFD_MINOR, VM_UFFD_MISSING, VM_UFFD_WP } from '../map/index.ts'
 import { copyIn, copyOut, isBeingEnded, type Kernel, sleepUnlessEnded, type Thread } from '../process/index.ts'
 import {
@@ -45,7 +45,7 @@ export function userfaultfd(kernel: Kernel, thread: Thread): number {
   const flags = int(thread, 0)
   const userModeOnly = (flags & UFFD_USER_MODE_ONLY) !== 0
   // vm.unprivileged_userfaultfd is 0.
-  if (!userModeOnly && thread.process.who.uid !== 0) return EPERM
+  if (!userModeOnly && !capable(thread.process.who, CAP_SYS_PTRACE)) return EPERM
   if ((flags & ~FLAGS) !== 0) return EINVAL
   return install(kernel, thread, flags)
 }
@@ -127,7 +127,7 @@ function* handshake(thread: Thread, listener: UserFaults, address: number): Slee
   const asked = getUnsigned(view, 8)
   let error: 0 | Err = 0
   if (view.getBigUint64(0, true) !== BigInt(UFFD_API)) error = EINVAL
-  else if (asked % 4 >= UFFD_FEATURE_EVENT_FORK && thread.process.who.uid !== 0) error = EPERM
+  else if (asked % 4 >= UFFD_FEATURE_EVENT_FORK && !capable(thread.process.who, CAP_SYS_PTRACE)) error = EPERM
   else if (asked > UFFD_FEATURES || (asked & ~UFFD_FEATURES) !== 0) error = EINVAL
   if (error === 0) {
     putLong(view, 8, UFFD_FEATURES)
