@@ -109,6 +109,8 @@ export function boot(config: CheckedConfig): Booted {
     start: (daemon) => scheduler.spawnKernel('kswapd0', daemon, true),
     isLocked: (f) => isMlocked(vm, f),
   })
+  vm.pageOut = (frames) => reclaimer.pageOut(frames)
+  vm.cool = (f) => reclaimer.cool(f)
   if (config.swap.length > 0) {
     const swap = new Swap(phys)
     swap.freesEarly = true

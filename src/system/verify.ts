@@ -35,6 +35,7 @@ function verifyProcesses({ processes }: Kernel): void {
   for (const process of processes.byPid.values()) {
     const where = `process ${process.pid}`
     kassert(process.parent === null || process.parent.children.has(process), 'a parent knows its child', where)
+    if (!processes.isBorn(process)) continue
     for (const thread of process.threads) {
       kassert(thread.process === process && processes.byTid.get(thread.tid) === thread, 'a thread is known', where)
     }

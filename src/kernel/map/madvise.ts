@@ -17,13 +17,14 @@ import {
   truncPage,
   unsigned64,
 } from '../../base/index.ts'
-import { amapRemove, anonUnref, amapForEach } from '../anon/index.ts'
-import { PG_anon, PG_dirty } from '../phys/index.ts'
+import { amapForEach, amapRemove, anonDropSwap, anonFreeLazily, anonUnref } from '../anon/index.ts'
+import { PG_anon, PG_dirty, PG_locked, PG_reserved } from '../phys/index.ts'
 import {
   ATTR_TOUCHED,
   pmapCleanRange,
   pmapClearModify,
   pmapEnterSoft,
+  pmapForEach,
   pmapLookup,
   pmapRemove,
   pmapUpdate,
@@ -51,6 +52,7 @@ import {
   type VmMapEntry,
 } from './entry.ts'
 import { modifyPart } from './modifyRange.ts'
+import { forEachSwapped } from './swapUse.ts'
 import type { VmSpace } from './vmSpace.ts'
 
 /** Device memory, the vdso: what the kernel has made. */
@@ -63,6 +65,8 @@ const WILLNEED = 3
 const DONTNEED = 4
 const FREE = 8
 const REMOVE = 9
+const COLD = 20
+const PAGEOUT = 21
 const POPULATE_READ = 22
 const POPULATE_WRITE = 23
 const DONTNEED_LOCKED = 24
@@ -91,8 +95,8 @@ const OTHER_ADVICE = [
   DONTNEED,
   FREE,
   REMOVE,
-  20,
-  21,
+  COLD,
+  PAGEOUT,
   POPULATE_READ,
   POPULATE_WRITE,
   DONTNEED_LOCKED,
@@ -150,7 +154,9 @@ export function* madviseRegion(space: VmSpace, addr: number, bytes: number, advi
     pmapUpdate(space.pmap)
     const { object } = entry
     const first = entry.pgoffOf(s)
+    const going = advice === PAGEOUT && result === 0 ? ownFrames(space, s, e) : []
     space.map.lock.unlockWrite()
+    if (going.length > 0) yield* space.vm.pageOut(going)
     if (result !== 0) return result === ENOMEM ? EAGAIN : result
     if (advice === REMOVE && object !== null) {
       const punched = object.pager.punch?.(object, first, first + (e - s) / PAGE_SIZE) ?? EOPNOTSUPP
@@ -195,12 +201,15 @@ function adviseEntry(space: VmSpace, entry: VmMapEntry, s: number, e: number, ad
     case FREE:
     case REMOVE: {
       const refused = refusesDrop(entry, advice)
-      if (refused === 0 && advice === FREE) freeLazily(space, s, e)
+      if (refused === 0 && advice === FREE) freeLazily(space, entry, s, e)
       else if (refused === 0 && advice !== REMOVE) zapRange(space, entry, s, e)
       return refused
     }
-    case 20:
-    case 21:
+    case COLD:
+      if (isLocked || (vmFlags & VM_PFNMAP) !== 0) return EINVAL
+      for (const f of ownFrames(space, s, e)) space.vm.cool(f)
+      return 0
+    case PAGEOUT:
       return isLocked || (vmFlags & VM_PFNMAP) !== 0 ? EINVAL : 0
     case GUARD_INSTALL:
       if (isLocked || (vmFlags & SPECIAL) !== 0) return EINVAL
@@ -257,23 +266,52 @@ export function zapRange(space: VmSpace, entry: VmMapEntry, s: number, e: number
   for (const slot of slots) anonUnref(vm.anons, amapRemove(vm.chunks, own, slot))
 }
 
+/** Frames that `[s, e)` maps and no other mapping does: what one address space may say is not needed. */
+function ownFrames(space: VmSpace, s: number, e: number): number[] {
+  const { frames } = space.vm.phys
+  const own: number[] = []
+  pmapForEach(space.pmap, s, e, (_va, pfn) => {
+    const f = frames.indexOf(pfn as Pfn)
+    if (f >= 0 && frames.mapcount[f] === 0 && (frames.flags[f]! & PG_reserved) === 0) own.push(f)
+  })
+  return own
+}
+
 /**
  * MADV_FREE: pages lose their dirtiness; memory pressure may take them, a store keeps them. What is dirty without its
  * translation saying so, and seen by others, stays as it is.
  */
-function freeLazily(space: VmSpace, s: number, e: number): void {
-  const { pmaps, phys } = space.vm
+function freeLazily(space: VmSpace, entry: VmMapEntry, s: number, e: number): void {
+  const { pmaps, phys, anons } = space.vm
   const { frames } = phys
+  forgetSwapped(space, entry, s, e)
   pmapCleanRange(space.pmap, s, e, (pfn) => {
     const f = frames.indexOf(pfn as Pfn)
     if (f < 0 || (frames.flags[f]! & PG_anon) === 0) return false
     // A page that others see keeps what makes it dirty for them.
     if (frames.mapcount[f]! > 0) return ((frames.attrs[f]! & ATTR_TOUCHED) | (frames.flags[f]! & PG_dirty)) === 0
+    if ((frames.flags[f]! & PG_locked) === 0) {
+      anonDropSwap(anons, frames.owner[f]!)
+      anonFreeLazily(anons, f)
+      phys.events.add('pglazyfree')
+    }
     pmapClearModify(pmaps, pfn as Pfn)
     frames.attrs[f]! &= ~ATTR_TOUCHED
     frames.flags[f]! &= ~PG_dirty
     return true
   })
+}
+
+/** What is in swap of a range that is given up need never be read. */
+function forgetSwapped(space: VmSpace, entry: VmMapEntry, s: number, e: number): void {
+  const { vm, map } = space
+  const slots: number[] = []
+  forEachSwapped(entry, s, e, (va, anon) => {
+    if (vm.anons.page[anon] === 0) slots.push(entry.slotOf(va))
+  })
+  if (slots.length === 0) return
+  const own = map.ownAmap(entry)
+  for (const slot of slots) anonUnref(vm.anons, amapRemove(vm.chunks, own, slot))
 }
 
 function installGuards(space: VmSpace, entry: VmMapEntry, s: number, e: number): 0 | Err {

@@ -3,7 +3,8 @@
 
 import { PAGE_SIZE, type Pfn } from '../../base/index.ts'
 import { F_ACCESSED, F_DIRTY } from '../../machine/index.ts'
-import { ATTR_MODIFIED, ATTR_REFERENCED, VM_PROT_NONE, VM_PROT_WRITE } from './constants.ts'
+import { PG_anon } from '../phys/index.ts'
+import { ATTR_MODIFIED, ATTR_REFERENCED, ATTR_TOUCHED, VM_PROT_NONE, VM_PROT_WRITE } from './constants.ts'
 import { splitAt } from './large.ts'
 import { dropLeaf } from './leaf.ts'
 import { writeLeaf } from './pmapEnter.ts'
@@ -88,6 +89,7 @@ function clearAttribute(room: Pmaps, pfn: number, attribute: number, bits: numbe
   const { frames, reverse, format, memory } = room
   const f = frames.frameOf(pfn)
   const isReference = attribute === ATTR_REFERENCED
+  const saved = (frames.flags[f] & PG_anon) === 0 ? ATTR_MODIFIED : ATTR_MODIFIED | ATTR_TOUCHED
   let wasSet = (frames.attrs[f] & attribute) !== 0
   frames.attrs[f] &= ~attribute
   for (let e = reverse.head(f); e !== 0; e = reverse.next[e]) {
@@ -98,7 +100,7 @@ function clearAttribute(room: Pmaps, pfn: number, attribute: number, bits: numbe
     const flags = format.flagsOf(memory.i32[word], memory.i32[word + 1], 0)
     if ((flags & bits) === 0) continue
     wasSet = true
-    if (isReference && (flags & F_DIRTY) !== 0) frames.attrs[f] |= ATTR_MODIFIED
+    if (isReference && (flags & F_DIRTY) !== 0) frames.attrs[f] |= saved
     writeLeaf(room, word, pfn, flags & ~bits)
     queueInvalidation(pmap, va)
   }

@@ -14,6 +14,9 @@ const NEVER = -1000
 /** Simulated nanoseconds after which a victim that has not ended does not keep another from being chosen. */
 const PATIENCE = 5e9
 
+/** A process counts this part of the memory of its children that were killed: who makes ever more is chosen in the end. */
+const PARENTS_PART = 1 / 16
+
 /** Pages of RAM and of swap: what badness is measured against. */
 export function oomTotalPages({ phys, vm }: Kernel): number {
   return phys.totalramPages + (vm.anons.swap?.swpages ?? 0)
@@ -45,18 +48,19 @@ export function killForMemory(kernel: Kernel): boolean {
   let victim: Process | null = null
   let most = -Infinity
   for (const process of kernel.processes.byPid.values()) {
-    if (process.state !== 'alive' || process.space === null) continue
+    if (process.state !== 'alive' || process.space === null || !kernel.processes.isBorn(process)) continue
     if (process.oomKilledAt >= 0) {
       if (now - process.oomKilledAt < PATIENCE) return true
       continue
     }
     const badness = oomBadness(kernel, process)
-    if (badness === null || badness <= most) continue
-    most = badness
+    if (badness === null || badness + process.lostToKiller <= most) continue
+    most = badness + process.lostToKiller
     victim = process
   }
   if (victim === null) return false
   report(kernel, victim)
+  if (victim.parent !== null) victim.parent.lostToKiller += Math.max(0, most) * PARENTS_PART
   kernel.phys.events.add('oom_kill')
   for (const process of kernel.processes.byPid.values()) if (process.space === victim.space) end(kernel, process)
   return true

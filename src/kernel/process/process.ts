@@ -143,6 +143,8 @@ export class Process {
   oomScoreAdj = 0
   /** Simulated time at which it was chosen, or -1. */
   oomKilledAt = -1
+  /** Pages that it answers for, because children of it had to be killed. */
+  lostToKiller = 0
   deathSignal = 0
   /** Commands that membarrier has registered. */
   barriers = 0

@@ -32,6 +32,11 @@ export class ProcessTable {
     for (const process of this.byPid.values()) if (process.pgid === pid || process.sid === pid) return true
     return false
   }
+  /** Does it run, or has it? While its first page waits for memory it does not. */
+  isBorn(process: Process): boolean {
+    const { threads } = process
+    return threads.length === 0 || threads.some((thread) => this.byTid.get(thread.tid) === thread)
+  }
   enter(process: Process): void {
     this.byPid.set(process.pid, process)
   }

@@ -13,21 +13,29 @@ import { getCachePage, lruAddDrainAll, type PageCache, putCachePage, reclaimClea
 import {
   type MigrateMode,
   PG_dirty,
+  PG_lazyfree,
+  PG_locked,
+  PG_referenced,
+  PG_swapbacked,
   type Reclaimer,
   type ReclaimRequest,
   WMARK_HIGH,
   type Zone,
+  zoneWatermarkOk,
 } from '../phys/index.ts'
-import { zoneWatermarkOk } from '../phys/index.ts'
-import type { Owners } from './kinds.ts'
-import { takeLazyPages } from './lazyFree.ts'
+import { pmapClearReference } from '../pmap/index.ts'
+import { isSwapBacked, ownerObject, type Owners } from './kinds.ts'
+import { takeLazyPage, takeLazyPages } from './lazyFree.ts'
+import { SwapCluster } from './swapCluster.ts'
 import { UvmPageDaemon } from './uvmPageDaemon.ts'
-import { uvmpdScanQueue } from './uvmpdScan.ts'
+import { takeSwapBacked, uvmpdScanQueue } from './uvmpdScan.ts'
 
 /** Pages that one request is to free: as many as the allocator expects. */
 const BATCH = 32
-/** Turns of the clock hand after which a request gives up; the first may find nothing but pages in use. */
+/** Turns of the clock hand after which a request gives up. */
 const TURNS = 8
+/** The same for turns in a row that found nothing: pages that were in use are taken in the next. */
+const IDLE_TURNS = 3
 /** Simulated nanoseconds that the daemon stays away when it has found nothing. */
 const PAUSE = 100e6
 
@@ -134,7 +142,10 @@ export class LinuxReclaimer implements Reclaimer {
   /** Turns the clock hand until enough pages have been taken, and waits for what is being written. */
   *#turnClock(daemon: UvmPageDaemon, zones: readonly Zone[], wanted: number, who: 'kswapd' | 'direct'): Sleep<number> {
     const { phys } = this.#owners
-    const { events, policy } = daemon
+    const { events, policy, owners } = daemon
+    const { swap } = owners.anons
+    // Every slot holds the only copy of something: no private page can go.
+    if (swap !== null && swap.swpgonly === swap.swpages) return 0
     // A batch on its way to a list refers to its pages: they would seem to be in use.
     lruAddDrainAll(this.#cache)
     const { pdanscan, pdobscan } = events
@@ -145,11 +156,14 @@ export class LinuxReclaimer implements Reclaimer {
       isReached: (now: number) => taken + now >= wanted,
       isWanted: (f: number) => isAll || slots.has(phys.frames.zone[f]!),
     }
-    for (let turn = 0; turn < TURNS && taken < wanted; turn++) {
+    let idle = 0
+    for (let turn = 0; turn < TURNS && taken < wanted && idle < IDLE_TURNS; turn++) {
+      const before = taken
       const scanned = policy.events.pdscans
       policy.balance()
       taken += yield* uvmpdScanQueue(daemon, goal)
       phys.events.add(who === 'direct' ? 'pgscan_direct' : 'pgscan_kswapd', policy.events.pdscans - scanned)
+      idle = taken > before ? 0 : idle + 1
     }
     phys.events.add('pgscan_anon', events.pdanscan - pdanscan)
     phys.events.add('pgscan_file', events.pdobscan - pdobscan)
@@ -160,20 +174,52 @@ export class LinuxReclaimer implements Reclaimer {
   // oxlint-disable-next-line require-yield
   *#takeFilePage(f: number): Sleep<boolean> {
     const daemon = this.daemon!
-    const { frames } = this.#owners.phys
-    const pfn = frames.pfnAt(f)
-    if (this.#cache.objectOf(f) !== null && frames.loanCount[f] === 0 && (frames.flags[f]! & PG_dirty) === 0) {
-      getCachePage(this.#cache, pfn)
-      const isGone = reclaimCleanPage(this.#cache, pfn)
-      putCachePage(this.#cache, pfn)
-      if (isGone) {
-        daemon.events.pdfreed++
-        return true
-      }
+    if (this.#dropFilePage(f)) {
+      daemon.events.pdfreed++
+      return true
     }
-    if ((frames.flags[f]! & PG_dirty) !== 0) this.#sawDirty = true
+    if ((this.#owners.phys.frames.flags[f]! & PG_dirty) !== 0) this.#sawDirty = true
     daemon.policy.activate(f)
     return false
+  }
+  #dropFilePage(f: number): boolean {
+    const { frames } = this.#owners.phys
+    const pfn = frames.pfnAt(f)
+    if (this.#cache.objectOf(f) === null || frames.loanCount[f]! > 0) return false
+    if ((frames.flags[f]! & (PG_dirty | PG_swapbacked)) !== 0) return false
+    getCachePage(this.#cache, pfn)
+    const isGone = reclaimCleanPage(this.#cache, pfn)
+    putCachePage(this.#cache, pfn)
+    return isGone
+  }
+
+  /**
+   * Takes these pages now, used or not: private ones to swap if there is any, those given up lazily at once, clean ones of
+   * files. Others stay, as under Linux do dirty pages of files.
+   *
+   * @manual madvise(2), MADV_PAGEOUT
+   */
+  *pageOut(frames: readonly number[]): Sleep<void> {
+    const { phys } = this.#owners
+    const { flags, wireCount } = phys.frames
+    const cluster = this.daemon === null ? null : new SwapCluster(this.daemon)
+    lruAddDrainAll(this.#cache)
+    for (const f of frames) {
+      if ((flags[f]! & PG_locked) !== 0 || wireCount[f]! > 0) continue
+      const object = ownerObject(this.#owners, f)
+      if ((flags[f]! & PG_lazyfree) !== 0 && takeLazyPage(this.#owners, f)) continue
+      if (object !== null && !isSwapBacked(object)) this.#dropFilePage(f)
+      else if (cluster !== null && phys.frames.owner[f] !== 0) takeSwapBacked(this.daemon!, cluster, f)
+    }
+    cluster?.flush()
+    if (this.daemon !== null) yield* this.daemon.pageoutsDone()
+  }
+  /** This page may be the next to go. @manual madvise(2), MADV_COLD */
+  cool(f: number): void {
+    const { phys, pmaps } = this.#owners
+    pmapClearReference(pmaps, phys.frames.pfnAt(f))
+    phys.frames.flags[f]! &= ~PG_referenced
+    phys.queues?.deactivate(f)
   }
 
   drainLru(): void {

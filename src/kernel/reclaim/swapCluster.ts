@@ -22,6 +22,11 @@ export class SwapCluster {
   get count(): number {
     return this.#pages.length
   }
+  /** Would `reserve` say yes for a page that gives up its own slot first, if it has one? */
+  hasPlaceFor(page: SwapOwner): boolean {
+    const { swap } = this.#daemon.owners.anons
+    return this.#room > this.#pages.length || page.slot > 0 || (swap !== null && swap.swpginuse < swap.swpages)
+  }
   /** Is there a slot for one more page? */
   reserve(): boolean {
     const { swap } = this.#daemon.owners.anons

@@ -72,7 +72,7 @@ export function* uvmpdScanQueue(daemon: UvmPageDaemon, goal: ScanGoal = untilFre
 }
 
 /** @returns false: it stays: dirty without a slot for it, on loan, or in somebody's hands */
-function takeSwapBacked(daemon: UvmPageDaemon, cluster: SwapCluster, f: number): boolean {
+export function takeSwapBacked(daemon: UvmPageDaemon, cluster: SwapCluster, f: number): boolean {
   const { events, owners, policy, phys } = daemon
   const { frames } = phys
   // The owner's reference, and one for each mapping.
@@ -81,6 +81,10 @@ function takeSwapBacked(daemon: UvmPageDaemon, cluster: SwapCluster, f: number):
     return false
   }
   const page = new SwapOwner(owners, f)
+  if ((frames.flags[f]! & PG_lazyfree) === 0 && !cluster.hasPlaceFor(page)) {
+    policy.activate(f)
+    return false
+  }
   if (frames.mapcount[f]! >= 0) pmapPageProtect(owners.pmaps, page.pfn, VM_PROT_NONE)
   if (pmapClearModify(owners.pmaps, page.pfn)) frames.flags[f] = frames.flags[f]! | PG_dirty
   if ((frames.flags[f]! & PG_lazyfree) !== 0 && takeLazyPage(owners, f)) {
