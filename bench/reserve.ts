@@ -67,12 +67,12 @@ function pageBytes(): Size[] {
     const slots = chunks.slots.byteLength + chunks.used.byteLength
     // The amap's index is a part of the heap; take it away to see what it weighs.
     const full = bytesInUse()
-    const saved = [...amap!.chunks]
+    const saved = amap!.keysBetween(-Infinity, Infinity).map((key) => [key, amap!.chunkAt(key)] as const)
     const withCopy = bytesInUse()
     const copyOnly = withCopy - full
-    amap!.chunks.clear()
+    for (const [key] of saved) amap!.dropChunk(key)
     const index = withCopy - bytesInUse()
-    for (const [key, chunk] of saved) amap!.chunks.set(key, chunk)
+    for (const [key, chunk] of saved) amap!.setChunk(key, chunk)
     if (copyOnly <= 0 || index <= 0) throw new Error('the collector did not collect')
     most = Math.max(most, (arrays + slots + index) / pages)
     const { next, key, vpnLow } = pmaps.reverse

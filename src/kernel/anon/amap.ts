@@ -2,7 +2,8 @@
 //
 // Slots come in chunks of 16; only chunks with an anon exist, so the size of an amap costs nothing:
 //
-//   chunks: Map(slot >> 4 -> chunk number c)          (slots may be negative: an amap also grows downward)
+//   slot >> 4 -> chunk number c                        (slots may be negative: an amap also grows downward)
+//     the only one stands in the amap itself; a Map comes with the second
 //   pool.slots[16c .. 16c+15]   anon numbers, 0 = empty        pool.used[c]   occupied slots
 //
 // Entries name (amap, first slot). When an entry is split both halves name the same amap, and `spans` counts for each
@@ -102,7 +103,10 @@ export class Amap {
   isShared = false
   /** Occupied slots. */
   used = 0
-  readonly chunks = new Map<number, number>()
+  // Its chunks: one (chunk 0: none) with its key, or many.
+  #key = 0
+  #chunk = 0
+  #many: Map<number, number> | null = null
   /** Coverage by entries; null while one entry covers all there is. */
   spans: SpanCounts | null = null
   /** The slots that the first entry covered, for `spans` made later. */
@@ -112,21 +116,60 @@ export class Amap {
     this.firstSlot = firstSlot
     this.slotCount = slotCount
   }
+
+  get chunkCount(): number {
+    return this.#many !== null ? this.#many.size : this.#chunk !== 0 ? 1 : 0
+  }
+  /** The chunk with slots 16 · key … 16 · key + 15, or 0. */
+  chunkAt(key: number): number {
+    if (this.#many !== null) return this.#many.get(key) ?? 0
+    return this.#key === key ? this.#chunk : 0
+  }
+  setChunk(key: number, c: number): void {
+    if (this.#many !== null) this.#many.set(key, c)
+    else if (this.#chunk === 0) {
+      this.#key = key
+      this.#chunk = c
+    } else {
+      this.#many = new Map([
+        [this.#key, this.#chunk],
+        [key, c],
+      ])
+      this.#chunk = 0
+    }
+  }
+  dropChunk(key: number): void {
+    if (this.#many !== null) this.#many.delete(key)
+    else this.#chunk = 0
+  }
+  /** Keys from `first` to `last` that have a chunk, ascending. Costs the chunks there are, or the keys asked for. */
+  keysBetween(first: number, last: number): number[] {
+    const keys: number[] = []
+    if (this.#many === null) {
+      if (this.#chunk !== 0 && this.#key >= first && this.#key <= last) keys.push(this.#key)
+    } else if (last - first + 1 <= this.#many.size) {
+      for (let key = first; key <= last; key++) if (this.#many.has(key)) keys.push(key)
+    } else {
+      for (const key of this.#many.keys()) if (key >= first && key <= last) keys.push(key)
+      keys.sort((a, b) => a - b)
+    }
+    return keys
+  }
 }
 
 /** The anon in a slot, or 0. */
 export function amapLookup(anons: Anons, pool: ChunkPool, amap: Amap, slot: number): number {
-  const c = amap.chunks.get(Math.floor(slot / CHUNK))
-  return c === undefined ? 0 : pool.slots[c * CHUNK + (slot & 15)]!
+  const c = amap.chunkAt(Math.floor(slot / CHUNK))
+  return c === 0 ? 0 : pool.slots[c * CHUNK + (slot & 15)]!
 }
 
 /** Puts an anon into a slot; the caller's reference goes with it. Returns the anon that was there, or 0, with its reference. */
 export function amapAdd(pool: ChunkPool, amap: Amap, slot: number, anon: number): number {
   const key = Math.floor(slot / CHUNK)
-  let c = amap.chunks.get(key)
-  if (c === undefined) {
+  let c = amap.chunkAt(key)
+  if (c === 0) {
     c = pool.alloc()
-    amap.chunks.set(key, c)
+    amap.setChunk(key, c)
   }
   const at = c * CHUNK + (slot & 15)
   const old = pool.slots[at]!
@@ -141,8 +184,8 @@ export function amapAdd(pool: ChunkPool, amap: Amap, slot: number, anon: number)
 /** Empties a slot; returns the anon with its reference, or 0. */
 export function amapRemove(pool: ChunkPool, amap: Amap, slot: number): number {
   const key = Math.floor(slot / CHUNK)
-  const c = amap.chunks.get(key)
-  if (c === undefined) return 0
+  const c = amap.chunkAt(key)
+  if (c === 0) return 0
   const at = c * CHUNK + (slot & 15)
   const old = pool.slots[at]!
   if (old === 0) return 0
@@ -151,7 +194,7 @@ export function amapRemove(pool: ChunkPool, amap: Amap, slot: number): number {
   pool.used[c] = pool.used[c]! - 1
   if (pool.used[c] === 0) {
     pool.release(c)
-    amap.chunks.delete(key)
+    amap.dropChunk(key)
   }
   return old
 }
@@ -165,23 +208,14 @@ export function amapForEach(
   visit: (slot: number, anon: number) => void,
 ): void {
   if (amap.used === 0 || lo >= hi) return
-  const first = Math.floor(lo / CHUNK)
-  const last = Math.floor((hi - 1) / CHUNK)
-  const inChunk = (key: number): void => {
-    const c = amap.chunks.get(key)
-    if (c === undefined) return
+  for (const key of amap.keysBetween(Math.floor(lo / CHUNK), Math.floor((hi - 1) / CHUNK))) {
+    const c = amap.chunkAt(key)
     for (let i = 0; i < CHUNK; i++) {
       const anon = pool.slots[c * CHUNK + i]!
       const slot = key * CHUNK + i
       if (anon !== 0 && slot >= lo && slot < hi) visit(slot, anon)
     }
   }
-  if (last - first + 1 <= amap.chunks.size) {
-    for (let key = first; key <= last; key++) inChunk(key)
-    return
-  }
-  const keys = [...amap.chunks.keys()].filter((key) => key >= first && key <= last).sort((a, b) => a - b)
-  for (const key of keys) inChunk(key)
 }
 
 function spansOf(amap: Amap): SpanCounts {
@@ -240,9 +274,14 @@ export function amapExtend(amap: Amap, slot: number, n: number): void {
 /** Drops every anon in `[lo, hi)`. */
 export function wipe(anons: Anons, pool: ChunkPool, amap: Amap, lo: number, hi: number): void {
   if (amap.used === 0) return
-  const slots: number[] = []
-  amapForEach(pool, amap, Math.max(lo, -(2 ** 52)), Math.min(hi, 2 ** 52), (slot) => slots.push(slot))
-  for (const slot of slots) anonUnref(anons, amapRemove(pool, amap, slot))
+  for (const key of amap.keysBetween(Math.floor(lo / CHUNK), Math.floor((hi - 1) / CHUNK))) {
+    const first = Math.max(lo, key * CHUNK)
+    const end = Math.min(hi, (key + 1) * CHUNK)
+    for (let slot = first; slot < end && amap.chunkAt(key) !== 0; slot++) {
+      const anon = amapRemove(pool, amap, slot)
+      if (anon !== 0) anonUnref(anons, anon)
+    }
+  }
 }
 
 /** A new amap that shares, by count, the anons in `[slot, slot + n)`; the same slot numbers. No page is copied. */

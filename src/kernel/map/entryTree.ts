@@ -83,6 +83,8 @@ function shiftOut<T>(items: T[], at: number): void {
 
 export class EntryTree {
   #root = new TreeNode(true)
+  /** The leaf emptied last: beside a full one leaves come and go with single entries. */
+  #spare: TreeNode | null = null
   first: VmMapEntry | null = null
   last: VmMapEntry | null = null
   count = 0
@@ -228,7 +230,7 @@ export class EntryTree {
     }
     // Where items come in order the full node stays full, and the next ones go beside it.
     const middle = at === WIDTH ? WIDTH : at === 0 ? 0 : WIDTH / 2
-    const right = new TreeNode(node.isLeaf)
+    const right = this.#newNode(node.isLeaf)
     node.moveTail(middle, right)
     const isRight = at > middle || middle === WIDTH
     const target = isRight ? right : node
@@ -245,6 +247,14 @@ export class EntryTree {
     this.#insert(parent, parent.children.indexOf(node) + 1, right.bounds[0]!, right.largestGap(), right)
   }
 
+  #newNode(isLeaf: boolean): TreeNode {
+    const spare = this.#spare
+    if (!isLeaf || spare === null) return new TreeNode(isLeaf)
+    this.#spare = null
+    spare.parent = null
+    return spare
+  }
+
   #remove(node: TreeNode, at: number): void {
     node.remove(at)
     const { parent } = node
@@ -256,6 +266,7 @@ export class EntryTree {
     }
     const place = parent.children.indexOf(node)
     if (node.count === 0) {
+      if (node.isLeaf) this.#spare = node
       this.#remove(parent, place)
       return
     }

@@ -30,7 +30,7 @@ export function verifyAmaps(vm: Vm, maps: Iterable<VmMap>, loans: ReadonlyMap<nu
   for (const [amap, entries] of entriesOf) {
     verifyCoverage(amap, entries)
     verifySlots(vm, amap, references)
-    chunks += amap.chunks.size
+    chunks += amap.chunkCount
   }
   if (chunks !== vm.chunks.count) panic('every chunk belongs to an amap', `${vm.chunks.count}, ${chunks} found`)
   verifyAnons(vm, references)
@@ -75,7 +75,8 @@ function verifySlots(vm: Vm, amap: Amap, references: Map<number, number>): void 
     if (!isCovered) panic('a slot that no entry covers is empty', `slot ${slot}`)
   })
   if (used !== amap.used) panic('I8 an amap counts its occupied slots', `${amap.used}, ${used} found`)
-  for (const [key, c] of amap.chunks) {
+  for (const key of amap.keysBetween(-ALL, ALL)) {
+    const c = amap.chunkAt(key)
     let inChunk = 0
     for (let i = 0; i < 16; i++) if (vm.chunks.slots[c * 16 + i] !== 0) inChunk++
     if (inChunk === 0) panic('a chunk exists while a slot of it is occupied', `chunk ${key}`)
