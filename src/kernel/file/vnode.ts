@@ -120,6 +120,8 @@ export interface AttributeChange {
   readonly gid?: number
   readonly atime?: Timestamp
   readonly mtime?: Timestamp
+  /** Both times become the present one, as by a write: whoever may write may do that. */
+  readonly isTouch?: boolean
 }
 
 /**

@@ -215,7 +215,8 @@ export function* utimensat(kernel: Kernel, thread: Thread): Sleep<number> {
   const vnode = yield* vnodeAt(thread, int(thread, 0), long(thread, 1), flags)
   if (isErr(vnode)) return vnode
   const [atime, mtime] = times
-  const change = { ...(atime == null ? {} : { atime }), ...(mtime == null ? {} : { mtime }) }
+  const isTouch = atime === now && mtime === now
+  const change = { isTouch, ...(atime == null ? {} : { atime }), ...(mtime == null ? {} : { mtime }) }
   return changeAttributes(kernel.files, thread.process.who, vnode, change)
 }
 
