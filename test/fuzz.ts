@@ -1,4 +1,4 @@
-// npm run fuzz: long random sequences against naive models, with shrinking.
+// npm run fuzz: long random sequences against naive models, or against what /proc shows, with shrinking.
 //
 //   npm run fuzz                          every subject, one seed, as many steps as the subject wants
 //   npm run fuzz -- spaces-linux          this subject
@@ -9,14 +9,19 @@
 
 import { failureText, fuzz, type Subject } from './fuzz/runner.ts'
 import { frameSubjects } from './phys/framesModel.ts'
+import { procSubjects } from './proc/model.ts'
 import { scriptArguments } from './scriptArguments.ts'
 import { spaceSubjects } from './uvm/model.ts'
 
-const SUBJECTS: readonly Subject<never>[] = [...spaceSubjects, ...frameSubjects] as unknown as readonly Subject<never>[]
+const SUBJECTS: readonly Subject<never>[] = [
+  ...spaceSubjects,
+  ...frameSubjects,
+  ...procSubjects,
+] as unknown as readonly Subject<never>[]
 
 const USAGE = `Usage: npm run fuzz -- [SUBJECT...] [options]
 
-Long random sequences of steps against naive models. A failure is printed with its shortest sequence; exit code 1.
+Long random sequences of steps against naive models, or against what /proc shows. A failure is printed with its shortest sequence; exit code 1.
 
 Subjects (default: all):
 ${SUBJECTS.map(({ name, steps }) => `  ${name.padEnd(22)} ${steps} steps`).join('\n')}

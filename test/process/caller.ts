@@ -27,7 +27,8 @@ export const NORESERVE = 0x4000
 
 export class Caller {
   readonly system: System
-  readonly process: Process
+  /** Whose calls, accesses and memory it is; another living one may take its place. */
+  process: Process
   readonly #scratch: number
   #used = 0
 

@@ -173,6 +173,8 @@ function verifyTotals(kernel: Kernel, view: FrameView, locked: ReadonlySet<numbe
   same('meminfo: MemTotal', shown('MemTotal'), phys.totalramPages)
   same('meminfo: Mlocked, by smaps and pagemap', shown('Mlocked'), locked.size)
   same('kpageflags: anonymous pages', counted.get('anons') ?? 0, residentAnons(kernel))
+  // Without swap a private page that is there is mapped by somebody.
+  if (vm.anons.swap === null) same('meminfo: AnonPages', shown('AnonPages'), counted.get('anons') ?? 0)
   const tables = pmaps.byId.reduce((sum, pmap) => sum + (pmap?.tablePages ?? 0), 0)
   same('meminfo: PageTables', shown('PageTables'), tables)
 
@@ -192,8 +194,7 @@ function verifyTotals(kernel: Kernel, view: FrameView, locked: ReadonlySet<numbe
 function residentAnons({ vm: { anons } }: Kernel): number {
   let pages = 0
   for (let anon = 1; anon < anons.capacity; anon++) if (anons.ref[anon]! > 0 && anons.page[anon] !== 0) pages++
-  // A page whose anon went while it was being read or written keeps it.
-  return Math.max(pages, anons.residentPages)
+  return pages
 }
 
 /** The pages of files, from the objects that own them. */

@@ -165,7 +165,7 @@ function countEntry(
   if (entry.codes.has('lo')) for (const pfn of here.pfns) locked.add(pfn)
   const { fields, codes, start } = entry
   const check = (field: string, pages: number): void => {
-    same(`smaps: ${start.toString(16)}: ${field}`, fields.get(field)!, pages)
+    if (fields.get(field) !== pages) same(`smaps: ${start.toString(16)}: ${field}`, fields.get(field)!, pages)
   }
   const pssKb = (pss: number): number => Math.floor((pss * 4) / PAGE_SIZE)
   check('Rss', here.rss * 4)
@@ -195,23 +195,21 @@ function countBlock(space: VmSpace, start: number, end: number, view: FrameView,
     const high = words.getUint32(at + 4, true)
     const isPresent = pmapLookup(pmap, va)
     const { pfn, flags, softKind, level } = vm.pmaps
-    const agree = (what: string, shown: number, found: number): void => {
-      if (shown !== found) same(`pagemap: ${va.toString(16)}: ${what}`, shown, found)
-    }
-    agree('present', bitOf(high, 31), Number(isPresent))
+    if (bitOf(high, 31) !== Number(isPresent)) differ(va, 'present', bitOf(high, 31), Number(isPresent))
     if (!isPresent) {
-      agree('guard marker', bitOf(high, 26), Number(softKind === SOFT_GUARD && bitOf(high, 26) === 1))
+      if (bitOf(high, 26) === 1 && softKind !== SOFT_GUARD) differ(va, 'guard marker', 1, 0)
       if (bitOf(high, 30) === 1 && (low & 31) !== MARKER) sum.swapped++
       continue
     }
     const shownPfn = low + (high & 0x7fffff) * 2 ** 32
-    if (shownPfn !== pfn) agree('frame', shownPfn, pfn)
+    if (shownPfn !== pfn) differ(va, 'frame', shownPfn, pfn)
     const f = frames.indexOf(pfn)
     const isOrdinary = f >= 0 && pfn !== vm.zeroPfn
     const word = isOrdinary ? view.flags[f]! : 0
     const isAnon = has(word, 'anon')
-    agree('file', bitOf(high, 29), Number(isOrdinary && !isAnon))
-    agree('exclusive', bitOf(high, 24), Number(isOrdinary && view.counts[f] === 1))
+    const isExclusive = isOrdinary && view.counts[f] === 1
+    if ((bitOf(high, 29) === 1) !== (isOrdinary && !isAnon)) differ(va, 'file', bitOf(high, 29), Number(isAnon))
+    if ((bitOf(high, 24) === 1) !== isExclusive) differ(va, 'exclusive', bitOf(high, 24), Number(isExclusive))
     if (!isOrdinary) continue
     const saved = isAnon ? ATTR_TOUCHED : ATTR_MODIFIED
     const isDirty = (flags & F_DIRTY) !== 0 || has(word, 'dirty') || (frames.attrs[f]! & saved) !== 0
@@ -226,6 +224,9 @@ function countBlock(space: VmSpace, start: number, end: number, view: FrameView,
     if ((flags & F_ACCESSED) !== 0 || has(word, 'referenced')) sum.referenced++
     if (level > 0) sum.large++
   }
+}
+function differ(va: number, what: string, shown: number, found: number): void {
+  same(`pagemap: ${va.toString(16)}: ${what}`, shown, found)
 }
 const bitOf = (word: number, bit: number): number => (word >>> bit) & 1
 
