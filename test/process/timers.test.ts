@@ -95,4 +95,21 @@ describe('mappings of the kernel’s own', () => {
     expect(map('/tmp/a', 0, 4 * MiB)).toBe(first - 4 * MiB)
     expect(map('/tmp/b', PAGE, 2 * MiB + PAGE)).toBe(first - 6 * MiB - PAGE)
   })
+  it('files of a disk are mapped so that 2 MiB could be one page', () => {
+    const c = new Caller()
+    const MiB = 2 ** 20
+    const program = c.call('openat', -100, c.process.exePath, 0, 0)
+    const map = (hint: number, offset: number, bytes: number): number =>
+      c.call('mmap', hint, bytes, PROT_R, SHARED, program, offset)
+    expect(map(0, 0, 4 * MiB) % (2 * MiB)).toBe(0)
+    expect(map(0, PAGE, 4 * MiB) % (2 * MiB)).toBe(PAGE)
+    const small = map(0, 0, PAGE)
+    expect(small % (2 * MiB)).not.toBe(0)
+    expect(c.call('mremap', small, PAGE, 4 * MiB, 1, 0) % (2 * MiB)).toBe(0)
+    // A hint is taken where the block more would fit too.
+    expect(map(A + PAGE, 0, 4 * MiB)).toBe(A + PAGE)
+    c.mmap(A + 16 * MiB, 1, PROT_R)
+    expect(map(A + 11 * MiB, 0, 4 * MiB) % (2 * MiB)).toBe(0)
+    expect(map(A + 11 * MiB, 0, PAGE)).toBe(A + 11 * MiB)
+  })
 })

@@ -145,8 +145,13 @@ function growOrMove(r: Request, entry: VmMapEntry): number | Err {
     return old
   }
   if ((flags & MREMAP_MAYMOVE) === 0) return ENOMEM
-  const to = findSpace(space, 0, newLength, 0, entry.object === null)
+  const to = findSpace(space, 0, newLength, 0, entry.object === null, diskOffset(entry, old))
   return isErr(to) ? to : move(r, entry, old, Math.min(oldLength, newLength), to, newLength)
+}
+
+/** What `findSpace` wants to know of a file on a disk. */
+function diskOffset({ file, offset, start }: VmMapEntry, old: number): number {
+  return file?.alignsLarge === true ? offset * PAGE_SIZE + old - start : -1
 }
 
 /** MREMAP_FIXED with another length, or MREMAP_DONTUNMAP: the target is cleared, a shrunk tail unmapped, the rest moved. */
@@ -157,14 +162,14 @@ function moveTo(r: Request, entry: VmMapEntry): number | Err {
     const error = munmapLocked(space, target, newLength)
     if (error !== 0) return error
     if (space.map.lookup(old) === null) return EFAULT
-  } else to = findSpace(space, target, newLength, 0, entry.object === null)
+  } else to = findSpace(space, target, newLength, 0, entry.object === null, diskOffset(entry, old))
   if (isErr(to)) return to
   r.newsBefore = space.map.news.length
   if (newLength < oldLength) {
     const error = munmapLocked(space, old + newLength, oldLength - newLength)
     if (error !== 0) return error
   }
-  if (to < space.map.min) return EPERM
+  if (to < space.limits.lowest) return EPERM
   return move(r, space.map.lookup(old)!, old, Math.min(oldLength, newLength), to, newLength)
 }
 
@@ -190,7 +195,7 @@ function moveEach(r: Request): number | Err {
     const to = target + (s - old)
     const error = munmapLocked(space, to, e - s)
     if (error !== 0) return error
-    if (to < space.map.min) return EPERM
+    if (to < space.limits.lowest) return EPERM
     r.newsBefore = space.map.news.length
     const moved = move(r, space.map.lookup(s)!, s, e - s, to, e - s)
     if (isErr(moved)) return moved
