@@ -16,8 +16,13 @@ export class Cpu {
   preemptionDepth = 0
   /** Nested interrupt handlers; sleeping needs 0. */
   interruptLevel = 0
-  /** Simulated nanoseconds this CPU has been busy. */
+  /** Simulated time up to which this CPU has run or been idle, in nanoseconds. */
   time = 0
+  /** Of `time`: running programs, and everything else that was done. */
+  userNs = 0
+  systemNs = 0
+  /** How often it took up another thread. */
+  switches = 0
   ipisSent = 0
   ipisReceived = 0
 
@@ -28,8 +33,14 @@ export class Cpu {
     this.mmu = new Mmu(memory, this.tlb, format)
   }
 
+  /** Work of the kernel or of an interrupt. */
   charge(ticks: number): void {
     this.time += ticks
+    this.systemNs += ticks
+  }
+  chargeUser(ticks: number): void {
+    this.time += ticks
+    this.userNs += ticks
   }
   disablePreemption(): void {
     this.preemptionDepth++

@@ -81,9 +81,8 @@ export class Scheduler implements SchedulerUpcalls {
   readonly machine: Machine
   readonly harts: readonly Hart[]
   readonly turn: number
-  /** Turns given, and switches from one thread to another. */
+  /** Turns given. */
   turns = 0
-  switches = 0
   /** Traps, by what stopped the hart. */
   systemCalls = 0
   faultStops = 0
@@ -279,7 +278,7 @@ export class Scheduler implements SchedulerUpcalls {
       const stop = hart.run(left)
       const ran = hart.instructions - before
       thread.process.usage.instructions += ran
-      cpu.charge(ran * INSTRUCTION_TICKS)
+      cpu.chargeUser(ran * INSTRUCTION_TICKS)
       // A trap uses the turn up too, so that a thread that only traps does not keep its CPU for ever.
       left -= ran + 1
       thread.process.usage.userNs += ran * INSTRUCTION_TICKS
@@ -344,7 +343,7 @@ export class Scheduler implements SchedulerUpcalls {
     const before = this.#loadedThread[cpu.id]
     if (before?.state === 'runnable') before.process.usage.involuntarySwitches++
     this.#loadedThread[cpu.id] = thread
-    this.switches++
+    cpu.switches++
     cpu.charge(SWITCH_TICKS)
     thread.cpu = cpu.id
     hart.setContext(thread.regs)

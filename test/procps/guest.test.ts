@@ -78,6 +78,16 @@ describe("Debian's procps on our kernel", () => {
     const sums = readVmstatSums(run(debian(context), 'vmstat', '-s'))
     expect(sums).toMatchObject({ 'total memory': truth.total, 'total swap': 0, forks: 1, 'boot time': 1767225600 })
   })
+  it('vmstat and uptime after a sleep: the CPU was idle', (context) => {
+    const out = run(debian(context), 'bash', '-c', 'sleep 100; vmstat; cat /proc/uptime')
+    const { us, sy, id } = readVmstat(out)
+    expect(id).toBeGreaterThan(98)
+    expect(us! + sy! + id!).toBe(100)
+    const [up, idle] = out.trimEnd().split('\n').at(-1)!.split(' ').map(Number)
+    expect(up).toBeGreaterThan(100)
+    expect(up! - idle!).toBeGreaterThanOrEqual(0)
+    expect(up! - idle!).toBeLessThan(1)
+  })
   it('pmap and ps of another process: each mapping as its page tables have it', (context) => {
     const system = debian(context)
     const { kernel } = system.rooms

@@ -76,15 +76,27 @@ describe.each(MOMENTS)("this computer's procps, %s", (moment, isThere) => {
     const row = readVmstat(run(context, 'vmstat'))
     const truth = memoryOf(system)
     expect(row).toMatchObject({ r: ready, b: 0, swpd: 0, free: truth.free, buff: 0, cache: truth.cache })
+    const { machine, kernel } = system.rooms
     const sums = readVmstatSums(run(context, 'vmstat', '-s'))
     expect(sums).toMatchObject({
       'total memory': truth.total,
       'free memory': truth.free,
       'buffer memory': 0,
       'total swap': 0,
-      forks: system.rooms.kernel.processes.forks,
-      'boot time': system.rooms.kernel.files.bootSeconds,
+      forks: kernel.processes.forks,
+      'boot time': kernel.files.bootSeconds,
     })
+    const ticks = (ns: (cpu: (typeof machine.cpus)[number]) => number): number =>
+      Math.floor(machine.cpus.reduce((sum, cpu) => sum + ns(cpu), 0) / 1e7)
+    // What has ended is with the parent that has waited for it.
+    const used = processes.reduce((sum, { usage, childUsage }) => sum + usage.userNs + childUsage.userNs, 0)
+    expect(sums['non-nice user cpu ticks']).toBe(Math.floor(used / 1e7))
+    expect(sums).toMatchObject({
+      'idle cpu ticks': ticks(({ time, userNs, systemNs }) => Math.max(time, machine.clock.now) - userNs - systemNs),
+      'CPU context switches': machine.cpus.reduce((sum, { switches }) => sum + switches, 0),
+    })
+    // In KiB. Nothing that was read is gone again.
+    expect(sums).toMatchObject({ 'paged in': system.report().frames.fileCache * 4, 'paged out': 0 })
     expect(sums['active memory']! + sums['inactive memory']!).toBeLessThanOrEqual(truth.total - truth.free)
   })
   it('pmap -x: each mapping, its resident and its dirty pages', (context) => {

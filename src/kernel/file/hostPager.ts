@@ -361,6 +361,7 @@ export class HostPager implements FilePager {
   }
   #submit(object: FileObject, isRead: boolean, pages: readonly Pfn[], bytes: number, answered: () => void): void {
     const { requests } = this.#store.storedFile(vnodeOf(object))
+    this.#files.phys.events.add(isRead ? 'pgpgin' : 'pgpgout', Math.ceil(bytes / 1024))
     const request: StoreRequest = {
       isRead,
       pages,

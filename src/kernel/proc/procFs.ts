@@ -11,7 +11,8 @@ import { type Kernel, KERNEL_RELEASE, KERNEL_VERSION, PID_MAX, type Thread } fro
 import { frameFile, frameFlags, frameMappings } from './frameFiles.ts'
 import { swapsText, vmallocinfoText } from './memoryTexts.ts'
 import { processDir } from './processDir.ts'
-import { cpuinfoText, loadavgText, meminfoText, systemStatText, uptimeText, vmstatText } from './systemFiles.ts'
+import { cpuinfoText, loadavgText, systemStatText, uptimeText } from './cpuFiles.ts'
+import { meminfoText, vmstatText } from './systemFiles.ts'
 import { buddyinfoText, pagetypeinfoText, zoneinfoText } from './zoneFiles.ts'
 import { vmSettings } from './vmSettings.ts'
 

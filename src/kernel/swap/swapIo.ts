@@ -15,6 +15,7 @@ export function uvmSwapGetStart(swap: Swap, page: Pfn, slot: number, done: (erro
     if (error === 0) {
       memory.u8.set(bytes, memory.frameOffset(page))
       swap.phys.events.add('pswpin')
+      swap.phys.events.add('pgpgin', PAGE_SIZE / 1024)
     } else swap.swpgonly++
     done(error)
   })
@@ -61,7 +62,10 @@ export function uvmSwapPutStart(
     bytes.set(memory.u8.subarray(from, from + PAGE_SIZE), i * PAGE_SIZE)
   }
   disk.write((slot - first) * PAGE_SIZE, bytes, (error) => {
-    if (error === 0) swap.phys.events.add('pswpout', pages.length)
+    if (error === 0) {
+      swap.phys.events.add('pswpout', pages.length)
+      swap.phys.events.add('pgpgout', (pages.length * PAGE_SIZE) / 1024)
+    }
     done(error)
   })
 }
