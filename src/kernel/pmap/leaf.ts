@@ -22,6 +22,7 @@ export function linkFrame(pmap: Pmap, f: number, vpn: number): void {
   if (++frames.mapcount[f] === 0) countMapped(room, f)
   room.reverse.add(f, pmap.id, vpn)
   pmap.residentCount++
+  if ((frames.attrs[f] & ATTR_COUNTED_ANON) !== 0) pmap.residentAnon++
 }
 
 /** Undoes linkFrame. The last reference of all is put when the TLBs have been told. */
@@ -30,6 +31,7 @@ export function unlinkFrame(pmap: Pmap, f: number, vpn: number, leafFlags: numbe
   const { frames } = room
   frames.attrs[f] |= savedAttributes(leafFlags)
   room.reverse.remove(f, pmap.id, vpn)
+  if ((frames.attrs[f] & ATTR_COUNTED_ANON) !== 0) pmap.residentAnon--
   if (--frames.mapcount[f] < 0) uncountMapped(room, f)
   const holder = holderOf(frames, f)
   if (frames.refcount[holder] > 1) frames.refcount[holder]--

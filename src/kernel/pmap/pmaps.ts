@@ -183,6 +183,8 @@ export class Pmap {
   refs = 1
   /** Valid leaves, in pages; in the kernel pmap managed ones only. */
   residentCount = 0
+  /** Of them, those that count as anonymous. */
+  residentAnon = 0
   /** The largest that residentCount was when a page went; it may be larger now. */
   peakResident = 0
   /** Valid leaves with the wired bit, in pages. */

@@ -11,7 +11,7 @@ import {
   LEVEL_FRAMES,
 } from '../../machine/index.ts'
 import { PG_pagetable, PG_tail } from '../phys/index.ts'
-import { F_PROT, TABLE_SPAN } from './constants.ts'
+import { ATTR_COUNTED_ANON, F_PROT, TABLE_SPAN } from './constants.ts'
 import { findEntry } from './tables.ts'
 import type { Pmap, Pmaps } from './pmaps.ts'
 
@@ -30,6 +30,7 @@ function verifyTables(pmap: Pmap): number {
   const { room } = pmap
   const { format, memory, frames, reverse } = room
   let resident = 0
+  let anon = 0
   let wired = 0
   let tables = 0
   let large = 0
@@ -66,6 +67,7 @@ function verifyTables(pmap: Pmap): number {
       const first = frames.frameOf(format.pfnOf(lo, hi))
       for (let page = 0; page < LEVEL_FRAMES[level]; page++) {
         resident++
+        if ((frames.attrs[first + page] & ATTR_COUNTED_ANON) !== 0) anon++
         const vpn = va / PAGE_SIZE + page
         let found = 0
         for (let e = reverse.head(first + page); e !== 0; e = reverse.next[e])
@@ -93,6 +95,7 @@ function verifyTables(pmap: Pmap): number {
     'residentCount is right',
     `pmap ${pmap.id}: ${pmap.residentCount}, ${resident}`,
   )
+  kassert(pmap.residentAnon === anon, 'residentAnon is right', `pmap ${pmap.id}: ${pmap.residentAnon}, ${anon}`)
   kassert(pmap.wiredCount === wired, 'wiredCount is right', `pmap ${pmap.id}: ${pmap.wiredCount}, ${wired}`)
   kassert(pmap.large.size === large, 'superpages are known', `pmap ${pmap.id}: ${pmap.large.size}, ${large}`)
   tables += large

@@ -118,8 +118,8 @@ export function statmText(process: Process): string {
   const { space } = process
   if (space === null) return '0 0 0 0 0 0 0\n'
   const sizes = virtualSizes(space)
-  const here = countResident(space, 0, space.map.max)
-  return `${sizes.total} ${here.rss} ${here.file + here.shmem} ${sizes.text} 0 ${sizes.data + sizes.stack} 0\n`
+  const { residentCount, residentAnon } = space.pmap
+  return `${sizes.total} ${residentCount} ${residentCount - residentAnon} ${sizes.text} 0 ${sizes.data + sizes.stack} 0\n`
 }
 
 /** /proc/PID/stat: 52 fields on one line. @manual proc_pid_stat(5) */
@@ -128,7 +128,7 @@ export function statText(process: Process): string {
   const { ignored, caught } = handledSignals(process)
   const leader = process.leader
   const ticks = (ns: number) => Math.floor(ns / NS_PER_TICK)
-  const rss = space === null ? 0 : countResident(space, 0, space.map.max).rss
+  const rss = space?.residentPages ?? 0
   const rssLimit = limits.soft[RLIMIT_RSS]!
   const low32 = (set: SignalSet) => String(BigInt.asUintN(31, set))
   const fields: (number | string)[] = [

@@ -9,12 +9,13 @@ export function entryName(space: VmSpace, entry: VmMapEntry): string {
   return (entry.vmFlags & VM_MAYSHARE) !== 0 ? '/dev/zero (deleted)' : ''
 }
 
+const PERMISSIONS = ['---', 'r--', '-w-', 'rw-', '--x', 'r-x', '-wx', 'rwx']
+const hex = (n: number, width: number): string => n.toString(16).padStart(width, '0')
+
 /** One line of /proc/PID/maps, without its newline (Linux specification 2.1). @manual proc_pid_maps(5) */
 export function mapsLine(space: VmSpace, entry: VmMapEntry): string {
   const { protection, vmFlags, file } = entry
-  const may = (bit: number, letter: string): string => ((protection & bit) !== 0 ? letter : '-')
-  const flags = may(1, 'r') + may(2, 'w') + may(4, 'x') + ((vmFlags & VM_MAYSHARE) !== 0 ? 's' : 'p')
-  const hex = (n: number, width: number): string => n.toString(16).padStart(width, '0')
+  const flags = PERMISSIONS[protection & 7]! + ((vmFlags & VM_MAYSHARE) !== 0 ? 's' : 'p')
   const offset = entry.object === null ? 0 : entry.offset * PAGE_SIZE
   const device = file?.device ?? 0
   const minor = (device & 0xff) | ((device >>> 12) & 0xfff00)
