@@ -114,10 +114,12 @@ export function boot(config: CheckedConfig): Booted {
   if (config.swap.length > 0) {
     const swap = new Swap(phys)
     swap.freesEarly = true
-    config.swap.forEach((sizeBytes, i) => {
+    config.swap.forEach((bytes, i) => {
       const latencyNs = config.diskLatency * 1000
       const name = `/dev/swap${i}`
-      swapOn(swap, new Disk(machine.clock, { name, sizeBytes, latencyNs, bytesPerSecond: DISK_BYTES_PER_SECOND }))
+      // The first page is the header's. Of equals the first device is used first, as Linux has it.
+      const sizeBytes = bytes - PAGE_SIZE
+      swapOn(swap, new Disk(machine.clock, { name, sizeBytes, latencyNs, bytesPerSecond: DISK_BYTES_PER_SECOND }), i)
     })
     anons.swap = files.swap = swap
     reclaimer.useSwap()

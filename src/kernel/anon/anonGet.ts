@@ -1,5 +1,5 @@
 import { EIO, ENOMEM, type Err, isErr, kassert, type Sleep, WouldSleep } from '../../base/index.ts'
-import { __GFP_ZERO, allocPagesTry, GFP_HIGHUSER_MOVABLE, PG_locked, PG_uptodate } from '../phys/index.ts'
+import { __GFP_ZERO, allocPagesTry, GFP_HIGHUSER_MOVABLE, PG_dirty, PG_locked, PG_uptodate } from '../phys/index.ts'
 import { pmapClearModify } from '../pmap/index.ts'
 import { SWSLOT_BAD, uvmSwapGet, uvmSwapMarkBad } from '../swap/index.ts'
 import { anonDropPage, anonDropSwap, anonIoDone, anonPage, type Anons, anonSetPage, isAnonBusy } from './anon.ts'
@@ -24,6 +24,7 @@ export function* anonGet(anons: Anons, anon: number): Sleep<0 | typeof GOT_ZEROS
     const zeros = allocPagesTry(anons.phys, GFP_HIGHUSER_MOVABLE | __GFP_ZERO, 0)
     if (zeros === WouldSleep || isErr(zeros)) return ENOMEM
     anonSetPage(anons, anon, zeros)
+    anons.phys.frames.flags[anons.phys.frames.indexOf(zeros)]! |= PG_dirty
     return GOT_ZEROS
   }
   const pfn = allocPagesTry(anons.phys, GFP_HIGHUSER_MOVABLE, 0)

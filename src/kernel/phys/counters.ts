@@ -134,6 +134,7 @@ const EVENT_NAMES_AFTER_ZONES = [
 ] as const
 /** Later kernels' events, which the texts of 4.0 do not show. */
 const LATER_EVENT_NAMES = [
+  'allocstall_movable',
   'allocstall_normal',
   'pglazyfree',
   'pglazyfreed',

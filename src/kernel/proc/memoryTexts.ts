@@ -5,8 +5,10 @@ import type { Kernel } from '../process/index.ts'
 
 /** /proc/swaps: sizes in KiB; the page that a device's header takes is not counted. @manual proc_swaps(5) */
 export function swapsText({ vm }: Kernel): string {
-  const rows = (vm.anons.swap?.devices ?? []).map(
-    (device, i) => `${`/dev/swap${i}`.padEnd(40)}partition\t${device.pages * 4}\t\t${device.inUse * 4}\t\t${-2 - i}\n`,
+  const column = (kb: number) => `${kb}\t${kb < 10_000_000 ? '\t' : ''}`
+  const rows = (vm.anons.swap?.byNumber ?? []).map(
+    ({ disk, pages, inUse }, i) =>
+      `${disk.name.padEnd(40)}partition\t${column(pages * 4)}${column(inUse * 4)}${-2 - i}\n`,
   )
   return `Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n${rows.join('')}`
 }

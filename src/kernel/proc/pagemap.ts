@@ -1,6 +1,6 @@
 import { EINVAL, ESRCH, PAGE_SIZE, type OrErr, type Pfn, type Sleep } from '../../base/index.ts'
 import type { UserBytes } from '../file/index.ts'
-import { VM_MAYGUARD, VM_MAYPOISON, VM_UFFD_WP, type VmSpace } from '../map/index.ts'
+import { forEachSwapped, VM_MAYGUARD, VM_MAYPOISON, VM_UFFD_WP, type VmSpace } from '../map/index.ts'
 import { PG_anon } from '../phys/index.ts'
 import { pmapForEach, pmapForEachSoft, SOFT_GUARD } from '../pmap/index.ts'
 import type { Process } from '../process/index.ts'
@@ -17,7 +17,7 @@ const MOST_ENTRIES = 65536
  * Bytes of /proc/PID/pagemap: one little-endian 64-bit word for each virtual page, at offset vpn * 8.
  *
  *   63       62       61                 58             56           54          0
- *   [present][swapped][file or shm][…][guard marker][…][exclusive][…][ pfn        ]
+ *   [present][swapped][file or shm][…][guard marker][…][exclusive][…][ pfn, or offset in swap: 54-5, type: 4-0 ]
  *
  * @param showsFrames  to user 0 only: for others the pfn is 0
  * @returns EINVAL if offset or length is not a multiple of 8
@@ -53,6 +53,13 @@ export function pagemapBytes(space: VmSpace, offset: number, length: number, sho
     else if ((flags & VM_MAYGUARD) !== 0)
       words[(va - start) / PAGE_SIZE] = (1n << 62n) | (1n << 58n) | MARKER | (4n << 5n)
   })
+  for (let e = space.map.firstEndingAbove(start); e !== null && e.start < end; e = e.next) {
+    const { listener } = e
+    forEachSwapped(e, Math.max(start, e.start), Math.min(end, e.end), (va, _anon, slot) => {
+      const isProtected = listener !== null && listener.isProtected(va)
+      words[(va - start) / PAGE_SIZE] = (1n << 62n) | (isProtected ? 1n << 57n : 0n) | swapWord(space, slot)
+    })
+  }
   // A page that is protected and not there: a marker of offset 1.
   for (let e = space.map.firstEndingAbove(start); e !== null && e.start < end; e = e.next) {
     if (e.listener === null || (e.vmFlags & VM_UFFD_WP) === 0) continue
@@ -62,6 +69,14 @@ export function pagemapBytes(space: VmSpace, offset: number, length: number, sho
     }
   }
   return new Uint8Array(words.buffer)
+}
+
+/** Type and offset of a slot: the number of its device, and its page there behind the header. */
+function swapWord({ vm }: VmSpace, slot: number): bigint {
+  if (slot < 0) return 0n
+  const { swap } = vm.anons
+  const device = swap!.deviceOf(slot)
+  return BigInt(swap!.byNumber.indexOf(device)) | (BigInt(slot - device.first + 1) << 5n)
 }
 
 /** /proc/PID/pagemap: its words, and PAGEMAP_SCAN. */

@@ -1,7 +1,7 @@
 // The texts of /proc/PID that are about one process as a whole.
 
 import { PAGE_SIZE } from '../../base/index.ts'
-import type { MemoryPolicy, VmMapEntry, VmSpace } from '../map/index.ts'
+import { type MemoryPolicy, swapUse, type VmMapEntry, type VmSpace } from '../map/index.ts'
 import { PG_active, PG_reserved, PG_unevictable, PG_writeback } from '../phys/index.ts'
 import { pmapForEach } from '../pmap/index.ts'
 import {
@@ -92,7 +92,7 @@ export function statusText(kernel: Kernel, process: Process): string {
       kb('VmLib', Math.max(0, sizes.exec - sizes.text) * 4) +
       // The root is not counted.
       kb('VmPTE', (space.pmap.tablePages - 1) * 4) +
-      kb('VmSwap', 0) +
+      kb('VmSwap', swapUse(space, 0, space.map.max).pages * 4) +
       kb('HugetlbPages', 0) +
       `CoreDumping:\t0\nTHP_enabled:\t${Number(space.largePagesOff !== 1)}\nuntag_mask:\t0xffffffffffffffff\n`
   }

@@ -27,6 +27,8 @@ import {
   VM_WIPEONFORK,
   type VmMapEntry,
   type VmSpace,
+  swapUse,
+  type SwapUse,
 } from '../map/index.ts'
 import { PG_anon, PG_dirty, PG_referenced, PG_reserved, PG_swapbacked } from '../phys/index.ts'
 import { ATTR_MODIFIED, ATTR_TOUCHED, pmapForEach } from '../pmap/index.ts'
@@ -129,7 +131,7 @@ export function smapsText(space: VmSpace): string {
     text += `${mapsLine(space, entry)}\n`
     text += line('Size', pages * 4) + line('KernelPageSize', 4) + line('MMUPageSize', 4)
     text += line('Rss', here.rss * 4) + line('Pss', pssKb(here.pss)) + line('Pss_Dirty', pssKb(here.pssDirty))
-    text += common(here, (entry.vmFlags & VM_LOCKED) !== 0 ? here.pss : 0)
+    text += common(here, swapUse(space, entry.start, entry.end, true), (entry.vmFlags & VM_LOCKED) !== 0 ? here.pss : 0)
     text += `THPeligible:           ${Number(mayBeLarge(entry))}\nVmFlags: ${vmFlagCodes(entry).join(' ')} \n`
   }
   return text
@@ -152,11 +154,11 @@ export function smapsRollupText(space: VmSpace): string {
     line('Pss_Anon', pssKb(all.pssAnon)) +
     line('Pss_File', pssKb(all.pssFile)) +
     line('Pss_Shmem', pssKb(all.pssShmem)) +
-    common(all, locked)
+    common(all, swapUse(space, 0, space.map.max, true), locked)
   )
 }
 
-function common(r: Resident, locked: number): string {
+function common(r: Resident, swap: SwapUse, locked: number): string {
   return (
     line('Shared_Clean', r.sharedClean * 4) +
     line('Shared_Dirty', r.sharedDirty * 4) +
@@ -169,8 +171,8 @@ function common(r: Resident, locked: number): string {
     line('LazyFree', r.lazyFree * 4) +
     line('AnonHugePages', r.anonHuge * 4) +
     ['ShmemPmdMapped', 'FilePmdMapped', 'Shared_Hugetlb', 'Private_Hugetlb'].map((name) => line(name, 0)).join('') +
-    line('Swap', 0) +
-    line('SwapPss', 0) +
+    line('Swap', swap.pages * 4) +
+    line('SwapPss', pssKb(swap.pss)) +
     line('Locked', pssKb(locked))
   )
 }

@@ -52,7 +52,7 @@ export function meminfoText(kernel: Kernel): string {
     // Always 0: no file system here caches blocks of a device beside the pages of its files.
     ['Buffers', 0],
     ['Cached', of('nr_file_pages')],
-    ['SwapCached', 0],
+    ['SwapCached', vm.anons.swap?.cachedPages ?? 0],
     ['Active', of('nr_active_anon') + of('nr_active_file')],
     ['Inactive', of('nr_inactive_anon') + of('nr_inactive_file')],
     ['Active(anon)', of('nr_active_anon')],
@@ -61,8 +61,8 @@ export function meminfoText(kernel: Kernel): string {
     ['Inactive(file)', of('nr_inactive_file')],
     ['Unevictable', of('nr_unevictable')],
     ['Mlocked', of('nr_mlock')],
-    ['SwapTotal', 0],
-    ['SwapFree', 0],
+    ['SwapTotal', vm.anons.swap?.swpages ?? 0],
+    ['SwapFree', vm.anons.swap?.freePages ?? 0],
     ['Zswap', 0],
     ['Zswapped', 0],
     ['Dirty', of('nr_dirty')],
@@ -141,6 +141,7 @@ export function vmstatText(kernel: Kernel): string {
   const own: Readonly<Record<string, number>> = {
     pgfault: vm.stats.minorFaults + vm.stats.majorFaults,
     pgmajfault: vm.stats.majorFaults,
+    nr_swapcached: vm.anons.swap?.cachedPages ?? 0,
     thp_fault_alloc: vm.stats.largePages,
     thp_split_pmd: pmaps.counters.demotions,
   }

@@ -9,7 +9,7 @@
 //   state        0 none, 1 inactive, 2 active
 
 import { kassert } from '../../base/index.ts'
-import { freeCount, PG_queued, PG_reserved } from '../phys/index.ts'
+import { freeCount, PG_active, PG_anon, PG_queued, PG_reserved } from '../phys/index.ts'
 import { pmapClearReference, pmapIsReferenced } from '../pmap/index.ts'
 import { countFilePages, KIND_ANON, KIND_EXEC, KIND_FILE, kindOf, type Owners } from './kinds.ts'
 import { PolicyEvents, type ReplacementPolicy } from './policy.ts'
@@ -72,6 +72,9 @@ export class ClockPolicy implements ReplacementPolicy {
     if (this.#state[f] !== NONE) this.#remove(f)
     this.#append(this.#activeList, f, ACTIVE)
     this.active++
+    const { flags } = this.#owners.phys.frames
+    // Of a page of a file the flag says on which list of the page cache it is.
+    if ((flags[f]! & PG_anon) !== 0) flags[f] = flags[f]! | PG_active
   }
   deactivate(f: number): void {
     if (!this.#isPageable(f) || this.#state[f] === INACTIVE) return
@@ -168,8 +171,11 @@ export class ClockPolicy implements ReplacementPolicy {
     if (this.#hand === f) this.#hand = next
     this.#next[prev] = next
     this.#prev[next] = prev
-    if (this.#state[f] === ACTIVE) this.active--
-    else this.inactive--
+    if (this.#state[f] === ACTIVE) {
+      this.active--
+      const { flags } = this.#owners.phys.frames
+      if ((flags[f]! & PG_anon) !== 0) flags[f] = flags[f]! & ~PG_active
+    } else this.inactive--
   }
 
   /** The queues hold what the states say, their lengths are right, and no wired or ownerless page is on them. */

@@ -11,6 +11,7 @@
 import { type Err, type Pfn, type Sleep, sleepOn, sleepUntil, WaitQueue } from '../../base/index.ts'
 import { getCachePage, lruAddDrainAll, type PageCache, putCachePage, reclaimCleanPage } from '../pagecache/index.ts'
 import {
+  GFP_HIGHUSER_MOVABLE,
   type MigrateMode,
   PG_dirty,
   PG_lazyfree,
@@ -66,7 +67,9 @@ export class LinuxReclaimer implements Reclaimer {
   readonly #wakeQueue = new WaitQueue('kswapd')
   #isStarted = false
   #isAsleep = false
+  // Of the turn of the clock hand that is under way.
   #sawDirty = false
+  #filePages = 0
 
   constructor(owners: Owners, cache: PageCache, mover: MovingPart, hooks: ReclaimHooks) {
     this.#owners = owners
@@ -114,7 +117,8 @@ export class LinuxReclaimer implements Reclaimer {
 
   *directReclaim(request: ReclaimRequest): Sleep<number> {
     this.#owners.phys.events.add('allocstall')
-    this.#owners.phys.events.add('allocstall_normal')
+    const isMovable = (request.gfp & GFP_HIGHUSER_MOVABLE) === GFP_HIGHUSER_MOVABLE
+    this.#owners.phys.events.add(isMovable ? 'allocstall_movable' : 'allocstall_normal')
     return yield* this.#reclaim(request.zones, 'direct')
   }
   // oxlint-disable-next-line require-yield
@@ -127,28 +131,40 @@ export class LinuxReclaimer implements Reclaimer {
   }
 
   *#reclaim(zones: readonly Zone[], who: 'kswapd' | 'direct'): Sleep<number> {
-    const { phys } = this.#owners
     let freed = takeLazyPages(this.#owners, BATCH)
-    if (freed < BATCH) freed += this.#hooks.shrinkFiles(BATCH - freed, this.daemon === null)
+    this.#note(who, freed, freed, 'file')
+    const shrink = (all: boolean): number => {
+      const files = freed < BATCH ? this.#hooks.shrinkFiles(BATCH - freed, all) : 0
+      this.#note(who, files, files, 'file')
+      return files
+    }
+    freed += shrink(this.daemon === null)
     this.#sawDirty = this.daemon === null
     if (this.daemon !== null && freed < BATCH) freed += yield* this.#turnClock(this.daemon, zones, BATCH - freed, who)
     if (freed < BATCH && (this.#sawDirty || freed === 0)) {
       yield* this.#hooks.writeFiles()
-      freed += this.#hooks.shrinkFiles(BATCH - freed, true)
+      freed += shrink(true)
     }
-    phys.events.add(who === 'direct' ? 'pgsteal_direct' : 'pgsteal_kswapd', freed)
     return freed
+  }
+  /** Counts pages looked at and pages taken, under the names of vmstat. */
+  #note(who: 'kswapd' | 'direct', scanned: number, taken: number, kind: 'anon' | 'file'): void {
+    const { events } = this.#owners.phys
+    events.add(`pgscan_${who}`, scanned)
+    events.add(`pgscan_${kind}`, scanned)
+    events.add(`pgsteal_${who}`, taken)
+    events.add(`pgsteal_${kind}`, taken)
   }
   /** Turns the clock hand until enough pages have been taken, and waits for what is being written. */
   *#turnClock(daemon: UvmPageDaemon, zones: readonly Zone[], wanted: number, who: 'kswapd' | 'direct'): Sleep<number> {
     const { phys } = this.#owners
-    const { events, policy, owners } = daemon
+    const { policy, owners } = daemon
     const { swap } = owners.anons
     // Every slot holds the only copy of something: no private page can go.
     if (swap !== null && swap.swpgonly === swap.swpages) return 0
     // A batch on its way to a list refers to its pages: they would seem to be in use.
     lruAddDrainAll(this.#cache)
-    const { pdanscan, pdobscan } = events
+    this.#filePages = 0
     const slots = new Set(zones.map((zone) => zone.slot))
     const isAll = slots.size === phys.populatedZones.length
     let taken = 0
@@ -162,11 +178,12 @@ export class LinuxReclaimer implements Reclaimer {
       const scanned = policy.events.pdscans
       policy.balance()
       taken += yield* uvmpdScanQueue(daemon, goal)
-      phys.events.add(who === 'direct' ? 'pgscan_direct' : 'pgscan_kswapd', policy.events.pdscans - scanned)
       idle = taken > before ? 0 : idle + 1
+      const files = this.#filePages
+      this.#filePages = 0
+      this.#note(who, files, files, 'file')
+      this.#note(who, policy.events.pdscans - scanned - files, taken - before - files, 'anon')
     }
-    phys.events.add('pgscan_anon', events.pdanscan - pdanscan)
-    phys.events.add('pgscan_file', events.pdobscan - pdobscan)
     yield* daemon.pageoutsDone()
     return taken
   }
@@ -175,6 +192,7 @@ export class LinuxReclaimer implements Reclaimer {
   *#takeFilePage(f: number): Sleep<boolean> {
     const daemon = this.daemon!
     if (this.#dropFilePage(f)) {
+      this.#filePages++
       daemon.events.pdfreed++
       return true
     }

@@ -94,6 +94,17 @@ export class Swap {
   get isHalfUsed(): boolean {
     return this.swpginuse * 2 > this.swpages
   }
+  get freePages(): number {
+    return this.swpages - this.swpginuse
+  }
+  /** Slots whose page is in memory too, or on its way: Linux's swap cache. */
+  get cachedPages(): number {
+    return this.swpginuse - this.swpgonly
+  }
+  /** Devices in the order in which they were added: Linux's swap types. */
+  get byNumber(): readonly SwapDevice[] {
+    return [...this.devices].sort((a, b) => a.first - b.first)
+  }
   deviceOf(slot: number): SwapDevice {
     const device = this.devices.find((d) => slot >= d.first && slot < d.first + d.pages)
     kassert(device !== undefined, 'a swap slot is on a device', `slot ${slot}`)

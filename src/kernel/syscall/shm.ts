@@ -105,9 +105,13 @@ function* putUse({ segments }: Kernel, thread: Thread, address: number): Sleep<n
     view.setInt32(0, segments.all.length, true)
     putLong(view, 8, segments.pages)
     let resident = 0
+    let swapped = 0
     for (const { object, bytes } of segments.all)
-      for (let i = 0; i < roundPage(bytes) / PAGE_SIZE; i++) if (object.pageAt(i) >= 0) resident++
+      for (let i = 0; i < roundPage(bytes) / PAGE_SIZE; i++)
+        if (object.pageAt(i) >= 0) resident++
+        else if ((object.pager.swap?.slotOf(object, i) ?? 0) !== 0) swapped++
     putLong(view, 16, resident)
+    putLong(view, 24, swapped)
   })
 }
 /** Of the structure only owner, group and nine bits of the mode are taken. */

@@ -27,11 +27,13 @@ export function* sethostname(kernel: Kernel, thread: Thread): Sleep<number> {
 }
 /** @manual sysinfo(2) */
 export function* sysinfo(kernel: Kernel, thread: Thread): Sleep<number> {
-  const { phys, processes } = kernel
+  const { phys, processes, vm } = kernel
   return yield* putStruct(thread, long(thread, 0), 112, (view) => {
     putLong(view, 0, Math.floor(nowNs(kernel) / 1e9))
     putLong(view, 32, phys.totalramPages * PAGE_SIZE)
     putLong(view, 40, globalStat(phys, NR_FREE_PAGES) * PAGE_SIZE)
+    putLong(view, 64, (vm.anons.swap?.swpages ?? 0) * PAGE_SIZE)
+    putLong(view, 72, (vm.anons.swap?.freePages ?? 0) * PAGE_SIZE)
     view.setUint16(80, Math.min(0xffff, processes.byTid.size), true)
     view.setUint32(104, 1, true)
   })
