@@ -159,11 +159,34 @@ static void no_new_privileges(void) {
     run(path("program"));
 }
 
+/* 0, or why not. */
+static long opened(pid_t other, const char *name) {
+    char file[64];
+    snprintf(file, sizeof file, "/proc/%d/%s", (int)other, name);
+    int fd = open(file, O_RDONLY);
+    return fd < 0 ? -1 : close(fd);
+}
+static long linked(pid_t other, const char *name) {
+    char file[64], to[64];
+    snprintf(file, sizeof file, "/proc/%d/%s", (int)other, name);
+    return readlink(file, to, sizeof to) < 0 ? -1 : 0;
+}
 static void reach(pid_t other) {
     static char bytes[4];
     struct iovec here = {bytes, 4}, there = {bytes, 4};
     SAY(kill(other, 0));
     SAY(process_vm_readv(other, &here, 1, &there, 1, 0));
+    SAY(opened(other, "status"));
+    SAY(opened(other, "cmdline"));
+    SAY(opened(other, "maps"));
+    SAY(opened(other, "smaps_rollup"));
+    SAY(opened(other, "pagemap"));
+    SAY(opened(other, "mem"));
+    SAY(opened(other, "environ"));
+    SAY(opened(other, "auxv"));
+    SAY(opened(other, "fd"));
+    SAY(linked(other, "exe"));
+    SAY(linked(other, "cwd"));
 }
 static void others(void) {
     pid_t other = fork_clean(), child;

@@ -1,4 +1,4 @@
-import { EACCES, EINVAL, isErr, kassert, type OrErr } from '../../base/index.ts'
+import { EACCES, EINVAL, type Err, isErr, kassert, type OrErr } from '../../base/index.ts'
 import { POLLIN, POLLOUT } from './constants.ts'
 import { directoryIo } from './directoryIo.ts'
 import type { Files } from './files.ts'
@@ -12,6 +12,8 @@ import { FileSystem, Vnode, type VnodeKind } from './vnode.ts'
 export interface TextNode {
   readonly kind: 'text'
   readonly permissions?: number
+  /** Why the file is not opened although its permissions allow it; 0 otherwise. */
+  mayOpen?(): 0 | Err
   /** The whole text now. */
   read(): OrErr<string | Uint8Array>
   /** Takes one write whole; without it the file cannot be written. */
@@ -103,7 +105,8 @@ export class TextFs extends FileSystem {
     if (node.kind === 'bytes') return node.open(file)
     if (node.kind === 'link') return EINVAL
     if (file.isWritable && node.write === undefined) return EACCES
-    return new TextIo(node)
+    const refused = node.mayOpen?.() ?? 0
+    return refused === 0 ? new TextIo(node) : refused
   }
   override readlink(vnode: Vnode): OrErr<string> {
     const node = this.#nodes.get(vnode)!

@@ -1,6 +1,6 @@
 // /proc/PID: what each name in it is.
 
-import { ENOENT, EPERM, isErr, type OrErr, WouldSleep } from '../../base/index.ts'
+import { EACCES, ENOENT, EPERM, type Err, isErr, type OrErr, WouldSleep } from '../../base/index.ts'
 import {
   type BytesNode,
   CAP_SYS_ADMIN,
@@ -13,10 +13,11 @@ import {
   type OpenFile,
   pathOf,
   textFile,
+  type TextNode,
   type Vnode,
 } from '../file/index.ts'
 import type { VmSpace } from '../map/index.ts'
-import { copyInTry, type Kernel, type Process, type Thread } from '../process/index.ts'
+import { copyInTry, type Kernel, mayAccess, type Process, type Thread } from '../process/index.ts'
 import { mapsText } from './maps.ts'
 import { MemoryIo } from './memoryIo.ts'
 import { PagemapIo } from './pagemap.ts'
@@ -46,12 +47,17 @@ export function processDir(kernel: Kernel, pid: number): DirNode | null {
 }
 
 function common(kernel: Kernel, process: Process, thread: Thread | null): Record<string, GeneratedNode> {
-  const ofSpace = (text: (space: VmSpace) => string) =>
-    textFile(() => (process.space === null ? '' : text(process.space)))
+  const mayLook = (): 0 | Err => mayLookInto(kernel, process)
+  const guarded = (file: TextNode, permissions = 0o400): TextNode => ({ ...file, permissions, mayOpen: mayLook })
+  const ofSpace = (text: (space: VmSpace) => string): TextNode =>
+    guarded(
+      textFile(() => (process.space === null ? '' : text(process.space))),
+      0o444,
+    )
   const block = (start: (space: VmSpace) => number, end: (space: VmSpace) => number) =>
     textFile(() => (process.space === null ? '' : userBlock(process.space, start(process.space), end(process.space))))
   return {
-    auxv: textFile(() => process.auxv),
+    auxv: guarded(textFile(() => process.auxv)),
     clear_refs: clearRefs(process),
     cmdline: block(
       (space) => space.argStart,
@@ -61,21 +67,25 @@ function common(kernel: Kernel, process: Process, thread: Thread | null): Record
     cwd: link(
       () => process.fs?.cwd ?? null,
       () => null,
+      mayLook,
     ),
-    environ: block(
-      (space) => space.envStart,
-      (space) => space.envEnd,
+    environ: guarded(
+      block(
+        (space) => space.envStart,
+        (space) => space.envEnd,
+      ),
     ),
     exe: link(
       () => process.exe,
       () => process.exePath,
+      mayLook,
     ),
-    fd: descriptors(process),
+    fd: descriptors(process, mayLook),
     fdinfo: descriptorInfo(process),
     limits: textFile(() => limitsText(process)),
     map_files: mapFiles(process),
     maps: ofSpace(mapsText),
-    mem: memoryFile(process),
+    mem: memoryFile(process, mayLook),
     mountinfo: textFile(() =>
       mountInfoLines(kernel.files)
         .map((line) => `${line}\n`)
@@ -84,23 +94,34 @@ function common(kernel: Kernel, process: Process, thread: Thread | null): Record
     mounts: link(
       () => null,
       () => '/proc/mounts',
+      () => 0,
     ),
-    numa_maps: textFile(() => numaMapsText(process)),
+    numa_maps: guarded(
+      textFile(() => numaMapsText(process)),
+      0o444,
+    ),
     oom_adj: oomAdj(process),
     oom_score: textFile(() => oomScore(kernel, process)),
     oom_score_adj: oomScoreAdj(process),
-    pagemap: pagemapFile(kernel, process),
+    pagemap: pagemapFile(kernel, process, mayLook),
     root: link(
       () => process.fs?.root ?? null,
       () => null,
+      mayLook,
     ),
     smaps: ofSpace(smapsText),
     smaps_rollup: ofSpace(smapsRollupText),
     stat: textFile(() => statText(process)),
     statm: textFile(() => statmText(process)),
     status: textFile(() => statusText(kernel, process)),
-    syscall: textFile(() => syscallText(process)),
+    syscall: guarded(textFile(() => syscallText(process))),
   }
+}
+
+/** EACCES: whoever asks may not look into the memory of that process. */
+function mayLookInto(kernel: Kernel, process: Process): 0 | Err {
+  const asking = (kernel.machine.current.thread as Thread | null)?.process ?? process
+  return asking === process || mayAccess(asking, process, 'effective') ? 0 : EACCES
 }
 
 /** Bytes of the argument or environment area as the program has them now. */
@@ -111,18 +132,20 @@ function userBlock(space: VmSpace, start: number, end: number): OrErr<Uint8Array
 }
 
 /** A magic link: leads to the vnode whatever its text says. */
-function link(vnode: () => Vnode | null, text: () => string | null): LinkNode {
+function link(vnode: () => Vnode | null, text: () => string | null, mayLook: () => 0 | Err): LinkNode {
   return {
     kind: 'link',
     target() {
+      const refused = mayLook()
+      if (refused !== 0) return refused
       const to = vnode()
       return text() ?? (to === null ? ENOENT : pathOf(to))
     },
-    ...(text() === '/proc/mounts' ? {} : { follow: () => vnode() ?? ENOENT }),
+    ...(text() === '/proc/mounts' ? {} : { follow: () => mayLook() || (vnode() ?? ENOENT) }),
   }
 }
 
-function descriptors(process: Process): DirNode {
+function descriptors(process: Process, mayLook: () => 0 | Err): DirNode {
   return {
     kind: 'dir',
     permissions: 0o500,
@@ -133,6 +156,7 @@ function descriptors(process: Process): DirNode {
         : link(
             () => file.vnode,
             () => file.path,
+            mayLook,
           )
     },
     names: () => process.fds?.open.map(String) ?? [],
@@ -159,21 +183,23 @@ function openFileOf(process: Process, name: string): OpenFile | null {
   return file === null || isErr(file) ? null : file
 }
 
-function pagemapFile(kernel: Kernel, process: Process): BytesNode {
+function pagemapFile(kernel: Kernel, process: Process, mayLook: () => 0 | Err): BytesNode {
   return {
     kind: 'bytes',
     permissions: 0o400,
     open() {
       const opener = kernel.machine.current.thread as Thread | null
+      const refused = mayLook()
+      if (refused !== 0) return refused
       const showsFrames = opener === null || capable(opener.process.who, CAP_SYS_ADMIN)
       return new PagemapIo(process, showsFrames)
     },
   }
 }
-function memoryFile(process: Process): BytesNode {
+function memoryFile(process: Process, mayLook: () => 0 | Err): BytesNode {
   return {
     kind: 'bytes',
     permissions: 0o600,
-    open: () => (process.space === null ? EPERM : MemoryIo.of(process)),
+    open: () => mayLook() || (process.space === null ? EPERM : MemoryIo.of(process)),
   }
 }
