@@ -1,4 +1,5 @@
-// programs/orders.c: which error wins, for every pair of bad arguments. Not in the matrix: qemu has checks of its own.
+// programs/orders.c: which error wins, for every pair of bad arguments. programs/edges.c: limits at their very edge.
+// Not in the matrix: qemu has checks and limits of its own.
 
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -10,29 +11,34 @@ import { createSystem } from '../../src/index.ts'
 import { missingTool, skipFor } from '../lacks.ts'
 
 const folder = fileURLToPath(new URL('../../programs/', import.meta.url))
-const read = (path: string): string => readFileSync(join(folder, path), 'utf8')
-/** The kernel whose order of checks is the specification's. */
+/** The kernel whose checks are the specification's. */
 const KERNEL = '6.18.'
-/** The program's own word for: this kernel lacks something that it needs. */
+/** The programs' own word for: this kernel lacks something that they need. */
 const SKIPPED = 77
 
-/** Lines, so that a difference shows the call it belongs to. */
+/** Each line behind the head line that it belongs to, so that a difference tells where it is. */
 function lines(text: string): string[] {
-  let call = ''
-  return text.split('\n').map((line) => (line.startsWith('  ') ? `${call}${line}` : (call = line)))
+  let head = ''
+  return text.split('\n').map((line) => (line.startsWith('  ') ? `${head}${line}` : (head = line)))
+}
+const expected = (name: string): string[] => lines(readFileSync(join(folder, `expected/${name}.txt`), 'utf8'))
+
+function runHere(name: string, args: readonly string[]): string[] {
+  const system = createSystem({ memory: '64M' })
+  const guest = system.spawn(readFileSync(join(folder, `bin/${name}.elf`)), { name, args })
+  const status = system.run(guest)
+  expect([status, guest.stderr]).toEqual([0, ''])
+  system.verify()
+  expect(system.report().frames.leaked).toBe(0)
+  return lines(guest.stdout)
 }
 
-describe.each(['orders'])('%s', (name) => {
-  const expected = lines(read(`expected/${name}.txt`))
-
+describe.each([
+  ['orders', []],
+  ['edges', ['low']], // with few mappings allowed: 65530 of them take their time
+])('%s', (name, args) => {
   it('prints on our kernel what is expected', () => {
-    const system = createSystem({ memory: '64M' })
-    const guest = system.spawn(readFileSync(join(folder, `bin/${name}.elf`)), { name })
-    const status = system.run(guest)
-    expect(lines(guest.stdout)).toEqual(expected)
-    expect([status, guest.stderr]).toEqual([0, ''])
-    system.verify()
-    expect(system.report().frames.leaked).toBe(0)
+    expect(runHere(name, args)).toEqual(expected(name))
   })
   it('prints the same on the host', (context) => {
     if (process.platform !== 'linux' || !release().startsWith(KERNEL)) skipFor(context, `Linux ${KERNEL}x`)
@@ -45,10 +51,17 @@ describe.each(['orders'])('%s', (name) => {
       expect(built.stderr.toString()).toBe('')
       const { status, stdout } = spawnSync(program, { encoding: 'utf8', timeout: 30_000 })
       if (status === SKIPPED) skipFor(context, stdout.trim())
-      expect(lines(stdout)).toEqual(expected)
+      expect(lines(stdout)).toEqual(expected(name))
       expect(status).toBe(0)
     } finally {
       rmSync(work, { recursive: true })
     }
+  })
+})
+
+describe('edges modes', () => {
+  // Not on the host: the setting is everybody's there.
+  it('promises exactly what vm.overcommit_memory allows', () => {
+    expect(runHere('edges', ['modes'])).toEqual(expected('edges-modes'))
   })
 })

@@ -32,13 +32,12 @@ export function commitLimit({ commit, phys, anons }: Vm): number {
 
 /** May so many more bytes be promised to this address space? @manual proc_sys_vm(5), overcommit_memory */
 export function mayCommit(space: VmSpace, length: number): boolean {
-  return mayPromise(space.vm, length, Math.min(space.map.size / 32, RESERVE_MOST))
+  return mayPromise(space.vm, length, Math.min(Math.floor(space.map.size / PAGE_SIZE / 32) * PAGE_SIZE, RESERVE_MOST))
 }
 /** The same where no address space asks; `reserve` bytes are to be left in mode 2. */
 export function mayPromise(vm: Vm, length: number, reserve = 0): boolean {
-  const { commit, machine, anons } = vm
+  const { commit, phys, anons } = vm
   if (commit.mode === OVERCOMMIT_ALWAYS) return true
-  if (commit.mode !== OVERCOMMIT_NEVER)
-    return length <= machine.memory.ramBytes + (anons.swap?.swpages ?? 0) * PAGE_SIZE
+  if (commit.mode !== OVERCOMMIT_NEVER) return length <= (phys.totalramPages + (anons.swap?.swpages ?? 0)) * PAGE_SIZE
   return commit.committed() * PAGE_SIZE + length < commitLimit(vm) - reserve
 }

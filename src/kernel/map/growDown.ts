@@ -5,6 +5,8 @@ import type { VmSpace } from './vmSpace.ts'
 
 /** vm.mmap_min_addr */
 export const MMAP_MIN_ADDR = 4096
+/** What is mapped lower has been asked for by address: no stack comes there. */
+const STACK_MIN_ADDR = 65536
 /** Pages kept free between a growing stack and an accessible mapping below it. */
 export const STACK_GUARD_PAGES = 256
 
@@ -19,7 +21,7 @@ export function growDown(space: VmSpace, va: number): VmMapEntry | null {
   if (entry === null || (entry.vmFlags & VM_GROWSDOWN) === 0 || entry.start <= va) return null
   const start = truncPage(va)
   const below = entry.prev
-  if (start < MMAP_MIN_ADDR || start < map.min) return null
+  if (start < STACK_MIN_ADDR || start < map.min) return null
   if (
     below !== null &&
     below.protection !== 0 &&

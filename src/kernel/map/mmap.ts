@@ -14,7 +14,6 @@ import {
   VM_MAYSHARE,
   VM_NOHUGEPAGE,
   VM_NORESERVE,
-  VM_SEALED,
   VM_SHARED,
   VM_WIPEONFORK,
   type VmMapEntry,
@@ -23,6 +22,7 @@ import { mayCommit, OVERCOMMIT_NEVER } from './commit.ts'
 import { tellUnmapped } from './faultListener.ts'
 import { findSpace } from './findSpace.ts'
 import { lockedBytes } from './growDown.ts'
+import { cutOut } from './munmap.ts'
 import { locked } from './locked.ts'
 import { isData } from './sizes.ts'
 import type { VmSpace } from './vmSpace.ts'
@@ -86,7 +86,7 @@ export function* mmapRegion(space: VmSpace, request: MmapRequest): Sleep<number 
   return at
 }
 
-/** mmap with the map lock held. Until the old mappings are removed nothing has changed. */
+/** mmap with the map lock held. Until the old mappings are removed nothing has changed, but that they are split. */
 export function mmapLocked(space: VmSpace, r: MmapRequest): number | Err {
   const { map } = space
   if (r.length === 0) return EINVAL
@@ -109,8 +109,8 @@ export function mmapLocked(space: VmSpace, r: MmapRequest): number | Err {
   // Where nothing is overcommitted nobody goes without a reserve.
   const isStrict = space.vm.commit.mode === OVERCOMMIT_NEVER
   const a = attributesOf(r, isShared, lockFlags, at, isStrict)
-  for (let e = map.firstEndingAbove(at); e !== null && e.start < at + length; e = e.next)
-    if ((e.vmFlags & VM_SEALED) !== 0) return EPERM
+  const uncut = cutOut(space, at, at + length)
+  if (uncut !== 0) return uncut
   const limited = checkLimits(space, at, length, a)
   if (limited !== 0) return limited
   const isCharged = (a.vmFlags & VM_ACCOUNT) !== 0 || r.promise !== undefined
@@ -162,8 +162,10 @@ export function checkLimits(
   a: { protection: number; vmFlags: number },
 ): 0 | Err {
   const { limits, map } = space
-  if (limits.as !== Infinity && map.size + length - mappedBytes(space, at, at + length) > limits.as) return ENOMEM
-  if (limits.data !== Infinity && isData(a) && map.sizes.data + length > limits.data) return ENOMEM
+  if (limits.as === Infinity && limits.data === Infinity) return 0
+  const more = length - mappedBytes(space, at, at + length)
+  if (map.size + more > limits.as) return ENOMEM
+  if (isData(a) && map.sizes.data + more > limits.data) return ENOMEM
   return 0
 }
 export function mappedBytes(space: VmSpace, start: number, end: number): number {

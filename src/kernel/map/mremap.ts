@@ -15,7 +15,17 @@ import {
 } from '../../base/index.ts'
 import { amapMoveRange } from '../anon/index.ts'
 import { pmapMove, pmapUpdate } from '../pmap/index.ts'
-import { VM_DONTEXPAND, VM_LOCKED, VM_LOCKONFAULT, VM_PFNMAP, VM_SEALED, VM_UFFD, type VmMapEntry } from './entry.ts'
+import {
+  VM_ACCOUNT,
+  VM_DONTEXPAND,
+  VM_LOCKED,
+  VM_LOCKONFAULT,
+  VM_PFNMAP,
+  VM_SEALED,
+  VM_UFFD,
+  type VmMapEntry,
+} from './entry.ts'
+import { mayCommit } from './commit.ts'
 import { tellUnmapped } from './faultListener.ts'
 import { findSpace } from './findSpace.ts'
 import { lockedBytes } from './growDown.ts'
@@ -86,7 +96,6 @@ function mremapLocked(r: Request): number | Err {
   const { map } = space
   const refused = checkArguments(r)
   if (refused !== 0) return refused
-  if (map.entryCount >= space.maxMapCount - 3) return ENOMEM
   if ((flags & MREMAP_FIXED) !== 0 && oldLength === newLength) return moveEach(r)
 
   const entry = map.lookup(old)
@@ -112,7 +121,9 @@ function checkArguments({ space, old, oldLength, newLength, flags, target }: Req
   if ((flags & MREMAP_DONTUNMAP) !== 0 && oldLength !== newLength) return EINVAL
   const start = unsigned64(old)
   const end = (start + oldLength) % ADDRESS_END
-  return end > target && target + newLength > start ? EINVAL : 0
+  if (end > target && target + newLength > start) return EINVAL
+  // In the worst case a move makes entries of what lies at both places.
+  return space.map.entryCount + 2 >= space.maxMapCount - 3 ? ENOMEM : 0
 }
 
 /** The checks of growing and moving; a shrinking move looks only at what will be moved. */
@@ -140,11 +151,12 @@ function growOrMove(r: Request, entry: VmMapEntry): number | Err {
   const { map } = space
   const end = old + newLength
   if (oldLength > 0 && entry.end === old + oldLength && end <= map.max && map.isFree(entry.end, end)) {
+    if (!mayCharge(space, entry, newLength - oldLength)) return ENOMEM
     map.growBack(entry, end)
     map.mergeAround(entry, false, entry.file?.hearsOfEnds !== true)
     return old
   }
-  if ((flags & MREMAP_MAYMOVE) === 0) return ENOMEM
+  if ((flags & MREMAP_MAYMOVE) === 0 || map.entryCount >= space.maxMapCount - 3) return ENOMEM
   const to = findSpace(space, 0, newLength, 0, entry.object === null, diskOffset(entry, old))
   return isErr(to) ? to : move(r, entry, old, Math.min(oldLength, newLength), to, newLength)
 }
@@ -204,6 +216,10 @@ function moveEach(r: Request): number | Err {
   return target
 }
 
+function mayCharge(space: VmSpace, { vmFlags }: VmMapEntry, bytes: number): boolean {
+  return (vmFlags & VM_ACCOUNT) === 0 || bytes === 0 || mayCommit(space, bytes)
+}
+
 /**
  * Maps at `to`, `newLength` long, what `[s, s + bytes)` of the entry shows, with its pages; removes the source unless it
  * is kept, or was only duplicated (`bytes` 0).
@@ -211,6 +227,7 @@ function moveEach(r: Request): number | Err {
 function move(r: Request, entry: VmMapEntry, s: number, bytes: number, to: number, newLength: number): number | Err {
   const { map } = r.space
   const isKept = (r.flags & MREMAP_DONTUNMAP) !== 0
+  if (!mayCharge(r.space, entry, isKept ? newLength : newLength - bytes)) return ENOMEM
   const isUntouched = entry.object === null && entry.anonGroup === null
   entry.object?.pager.reference(entry.object)
   entry.file?.reference()

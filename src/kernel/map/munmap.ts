@@ -3,7 +3,6 @@ import { VM_SEALED } from './entry.ts'
 import { tellUnmapped } from './faultListener.ts'
 import { locked } from './locked.ts'
 import type { VmSpace } from './vmSpace.ts'
-import { entriesIn } from './mmap.ts'
 
 /**
  * munmap(2): removes every mapping of whole pages in the range; holes are fine.
@@ -24,9 +23,32 @@ export function munmapLocked(space: VmSpace, addr: number, bytes: number, isTold
   const end = addr + length
   const first = map.firstEndingAbove(addr)
   if (first === null || first.start >= end) return 0
-  if (first.start < addr && first.end > end && map.entryCount >= space.maxMapCount) return ENOMEM
-  for (const entry of entriesIn(space, addr, end)) if ((entry.vmFlags & VM_SEALED) !== 0) return EPERM
+  const refused = cutOut(space, addr, end)
+  if (refused !== 0) return refused
   if (isTold) tellUnmapped(map, addr, end)
   map.removeRange(addr, end)
+  return 0
+}
+
+/**
+ * Readies a range for its removal: splits what reaches out of it, so that whole entries can go. Whoever goes no further
+ * leaves the pieces as they are, as the kernel does.
+ *
+ * @errors ENOMEM one entry would become two more at the limit; EPERM something sealed, pieces before it are split
+ * @locks  map write-locked
+ */
+export function cutOut(space: VmSpace, start: number, end: number): 0 | Err {
+  const { map } = space
+  const first = map.firstEndingAbove(start)
+  if (first === null || first.start >= end) return 0
+  if (first.start < start) {
+    if (first.end > end && map.entryCount >= space.maxMapCount) return ENOMEM
+    if ((first.vmFlags & VM_SEALED) !== 0) return EPERM
+    map.clipStart(first, start)
+  }
+  for (let e = map.firstEndingAbove(start); e !== null && e.start < end; e = e.next) {
+    if ((e.vmFlags & VM_SEALED) !== 0) return EPERM
+    map.clipEnd(e, end)
+  }
   return 0
 }

@@ -1,6 +1,6 @@
 // A vmspace: one map, one pmap, and what a process's address space remembers beside them.
 
-import { type Err, isErr, kassert, MiB, panic, type Pfn, type Sleep } from '../../base/index.ts'
+import { ENOMEM, type Err, isErr, kassert, MiB, panic, type Pfn, type Sleep } from '../../base/index.ts'
 import type { Cpu } from '../../machine/index.ts'
 import { amapForEach, amapRef, anonAllocWithPage, amapAdd, anonUnref, anonPage } from '../anon/index.ts'
 import { GFP_KERNEL } from '../phys/index.ts'
@@ -20,6 +20,7 @@ import {
   VM_PROT_EXECUTE,
 } from '../pmap/index.ts'
 import {
+  VM_ACCOUNT,
   VM_DONTCOPY,
   VM_INHERIT_NONE,
   VM_INHERIT_SHARE,
@@ -32,6 +33,7 @@ import {
   VM_WIPEONFORK,
   type VmMapEntry,
 } from './entry.ts'
+import { mayCommit } from './commit.ts'
 import { takeNews } from './faultListener.ts'
 import { MMAP_MIN_ADDR } from './growDown.ts'
 import type { Personality } from './personality.ts'
@@ -192,7 +194,7 @@ export function uvmspaceFree(space: VmSpace): void {
  * A copy of an address space, entry by entry as its inheritance says. Private memory becomes copy-on-write in both:
  * they share one amap, marked needs-copy, and the parent's translations lose their write permission. No page is copied.
  *
- * @errors ENOMEM  no frame for the child's page tables; nothing is left behind
+ * @errors ENOMEM  no frame for the child's page tables, or no promise of its memory; nothing is left behind
  * @locks  parent's map write-locked throughout; may sleep for it
  * @manual uvmspace_fork, uvm_map(9), NetBSD
  */
@@ -241,6 +243,8 @@ export function* uvmspaceFork(parent: VmSpace): Sleep<VmSpace | Err> {
 
 function forkEntry(entry: VmMapEntry, child: VmMap): 0 | Err {
   if (entry.inheritance === VM_INHERIT_NONE || (entry.vmFlags & VM_DONTCOPY) !== 0) return 0
+  const { space } = entry.map
+  if ((entry.vmFlags & VM_ACCOUNT) !== 0 && space !== null && !mayCommit(space, entry.end - entry.start)) return ENOMEM
   const isWiped = entry.inheritance === VM_INHERIT_ZERO || (entry.vmFlags & VM_WIPEONFORK) !== 0
   if (entry.inheritance === VM_INHERIT_SHARE && entry.needsCopy) entry.map.ownAmap(entry)
 
