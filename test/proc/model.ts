@@ -9,7 +9,7 @@ import { verifyProc } from '../../src/kernel/proc/index.ts'
 import type { SystemConfig } from '../../src/system/index.ts'
 import type { Subject, Trial } from '../fuzz/runner.ts'
 import { A, ANON, Caller, FIXED, PAGE, PRIVATE, SHARED } from '../process/caller.ts'
-import { jump, tinyElf } from '../tinyElf.ts'
+import { call, jump, li, tinyElf } from '../tinyElf.ts'
 
 const PROCESSES = 5
 const SEGMENTS = 4
@@ -27,7 +27,8 @@ const SIGKILL = 9
 const WNOHANG = 1
 const ESRCH = -3
 
-const PROGRAM = tinyElf([jump(0), jump(0)])
+/** Sleeps for ever, so that it does nothing but what it is made to do: ppoll(NULL, 0, NULL, NULL), again and again. */
+const PROGRAM = tinyElf([li('a0', 0), li('a1', 0), li('a2', 0), li('a3', 0), ...call(73), jump(-24)])
 const ADVICE = [0, 1, 2, 3, 4, 4, 4, 8, 8, 9, 10, 11, 14, 15, 16, 17, 18, 19, 20, 21, 21, 22, 23, 24, 25, 102, 103]
 const u64 = (...values: number[]): Uint8Array => new Uint8Array(BigInt64Array.from(values.map(BigInt)).buffer)
 
@@ -43,6 +44,8 @@ class World extends Caller {
   files: readonly number[] = []
   readonly segments: number[] = []
   userFaults = -1
+  /** Where the program begins. */
+  #entry = 0
 
   constructor(setting: Setting) {
     super(setting.config)
@@ -50,6 +53,9 @@ class World extends Caller {
     const host = new TestHost()
     host.put('disk', new Uint8Array(DISK_PAGES * PAGE).fill(7))
     this.system.mount(host, '/mnt', true)
+    const busy = this.process
+    this.start()
+    this.end(busy)
     this.openFiles()
   }
   openFiles(): void {
@@ -73,7 +79,15 @@ class World extends Caller {
   /** Executes a program anew. */
   start(): void {
     this.process = this.system.spawn(PROGRAM).process
+    this.#entry = this.thread.regs.pc
+    this.system.step(1000)
     this.mmap(SCRATCH, 16, 3)
+  }
+  fork(): void {
+    const child = this.system.rooms.kernel.processes.byPid.get(this.call('clone', 17, 0, 0, 0, 0))
+    if (child === undefined) return
+    child.threads[0]!.regs.pc = this.#entry
+    this.system.step(1000)
   }
   override call(name: string, ...args: (number | string | Uint8Array)[]): number {
     return this.process.threads.length === 0 ? ESRCH : super.call(name, ...args)
@@ -95,7 +109,7 @@ class World extends Caller {
   }
   /** Ends a process; the oldest asks how. */
   end(process: Process): void {
-    this.process = this.living[0]!
+    this.process = this.living.find((one) => one !== process) ?? process
     this.call('kill', process.pid, SIGKILL)
     for (let i = 0; i < 50 && process.threads.length > 0; i++) this.system.step(2000)
     this.call('wait4', -1, 0, WNOHANG, 0)
@@ -160,10 +174,7 @@ const ORDERS: Record<string, Order> = {
   },
   fork: (w) => {
     if (w.living.length >= PROCESSES) return
-    const pid = w.call('clone', 17, 0, 0, 0, 0)
-    // It goes round and round where its parent does.
-    const child = w.system.rooms.kernel.processes.byPid.get(pid)
-    if (child !== undefined) child.threads[0]!.regs.pc = w.thread.regs.pc
+    w.fork()
   },
   exit: (w) => {
     if (w.process !== w.living[0]) w.end(w.process)
