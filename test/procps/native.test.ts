@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest'
-import { createSystem, nameFromBytes, type System } from '../../src/index.ts'
+import { createSystem, nameFromBytes, type System, type SystemConfig } from '../../src/index.ts'
 import type { Process } from '../../src/kernel/process/index.ts'
 import { missingTool, skipFor } from '../lacks.ts'
 import { copyProc, procText } from './procTexts.ts'
@@ -32,11 +32,15 @@ function lacking(): string | null {
   return under(folder, 'true').status === 0 ? null : 'the right to mount a directory over /proc'
 }
 
-/** The showcase in the middle of its run. */
-function midRun(isThere: (system: System) => boolean): { system: System; leader: Process } {
-  const system = createSystem({ memory: '64M', cpus: 2 })
-  const guest = system.spawn(readFileSync('programs/bin/showcase.elf'), { name: 'showcase', args: ['200'] })
-  while (!isThere(system)) system.step(50_000)
+/** A program in the middle of its run. */
+function midRun(
+  isThere: (system: System) => boolean,
+  [program, ...args] = ['showcase', '200'],
+  config: SystemConfig = { memory: '64M', cpus: 2 },
+): { system: System; leader: Process } {
+  const system = createSystem(config)
+  const guest = system.spawn(readFileSync(`programs/bin/${program}.elf`), { name: program!, args })
+  while (!isThere(system)) if (system.step(50_000) === 'done') throw new Error(`${program} has ended before`)
   return { system, leader: guest.process }
 }
 const MOMENTS: readonly (readonly [string, (system: System) => boolean])[] = [
@@ -47,6 +51,41 @@ const MOMENTS: readonly (readonly [string, (system: System) => boolean])[] = [
 const lacks = lacking()
 afterAll(() => rmSync(folder, { recursive: true }))
 
+/** Runs a tool of this computer on a copy of /proc. */
+function run(context: TestContext, proc: string, ...command: string[]): string {
+  if (lacks !== null) skipFor(context, lacks)
+  const { status, stdout, stderr } = under(proc, ...command)
+  expect(stderr, command.join(' ')).toBe('')
+  expect(status, command.join(' ')).toBe(0)
+  return stdout
+}
+
+it("this computer's procps, while memory is in swap: its devices, and the pages that went there", (context) => {
+  const swapOf = (system: System) => system.rooms.kernel.vm.anons.swap!
+  const { system, leader } = midRun((now) => swapOf(now).swpginuse > 300, ['forkcow', '1500'], {
+    memory: '4M',
+    swap: ['8M', '1M'],
+  })
+  const proc = join(folder, 'swap')
+  copyProc(system, proc, leader.pid)
+  const { devices, swpginuse, phys } = swapOf(system)
+  const size = devices.reduce((sum, { pages }) => sum + pages * 4, 0)
+  const [, , row] = run(context, proc, 'free').split('\n')
+  expect(row).toMatch(new RegExp(`^Swap: +${size} +${swpginuse * 4} +${size - swpginuse * 4}$`))
+  const sums = readVmstatSums(run(context, proc, 'vmstat', '-s'))
+  expect(sums).toMatchObject({ 'total swap': size, 'used swap': swpginuse * 4 })
+  expect(sums['pages swapped out']).toBe(phys.events.get('pswpout'))
+  // Some are on their way.
+  expect(sums['pages swapped out']).toBeGreaterThan(swpginuse / 2)
+  expect(readVmstat(run(context, proc, 'vmstat'))).toMatchObject({ swpd: swpginuse * 4 })
+  const rows = readWidePmap(run(context, proc, 'pmap', '-X', String(leader.pid)))
+  const sum = (name: string): number => rows.reduce((all, each) => all + Number(each[name]), 0)
+  // A page that came back may still have its place in swap.
+  expect(sum('Swap')).toBeGreaterThan(0)
+  expect(sum('Swap')).toBeLessThanOrEqual(swpginuse * 4)
+  expect(sum('Rss')).toBe(total(mappingsOf(system, leader), 'rss'))
+})
+
 describe.each(MOMENTS)("this computer's procps, %s", (moment, isThere) => {
   const { system, leader } = midRun(isThere)
   const proc = join(folder, moment)
@@ -54,30 +93,23 @@ describe.each(MOMENTS)("this computer's procps, %s", (moment, isThere) => {
   const isReady = ({ threads }: Process): boolean => threads.some(({ state }) => state !== 'sleeping')
   const ready = processes.filter(isReady).length
   beforeAll(() => copyProc(system, proc, leader.pid))
-  const run = (context: TestContext, ...command: string[]): string => {
-    if (lacks !== null) skipFor(context, lacks)
-    const { status, stdout, stderr } = under(proc, ...command)
-    expect(stderr, command.join(' ')).toBe('')
-    expect(status, command.join(' ')).toBe(0)
-    return stdout
-  }
 
   it('free: RAM, free and shared frames, the page cache', (context) => {
-    const row = readFree(run(context, 'free', '-w'))
+    const row = readFree(run(context, proc, 'free', '-w'))
     const truth = memoryOf(system)
     expect(row).toMatchObject({ ...truth, buffers: 0 })
     expect(row['used']! + row['available']!).toBe(truth.total)
     expect(row['available']).toBeGreaterThan(truth.free / 2)
     expect(row['available']).toBeLessThanOrEqual(truth.free + truth.cache)
-    const bytes = readFree(run(context, 'free', '-b', '-w'))
+    const bytes = readFree(run(context, proc, 'free', '-b', '-w'))
     expect(bytes['total']).toBe(truth.total * 1024)
   })
   it('vmstat: the same memory, and who is ready to run', (context) => {
-    const row = readVmstat(run(context, 'vmstat'))
+    const row = readVmstat(run(context, proc, 'vmstat'))
     const truth = memoryOf(system)
     expect(row).toMatchObject({ r: ready, b: 0, swpd: 0, free: truth.free, buff: 0, cache: truth.cache })
     const { machine, kernel } = system.rooms
-    const sums = readVmstatSums(run(context, 'vmstat', '-s'))
+    const sums = readVmstatSums(run(context, proc, 'vmstat', '-s'))
     expect(sums).toMatchObject({
       'total memory': truth.total,
       'free memory': truth.free,
@@ -102,7 +134,7 @@ describe.each(MOMENTS)("this computer's procps, %s", (moment, isThere) => {
   it('pmap -x: each mapping, its resident and its dirty pages', (context) => {
     for (const process of processes) {
       const truth = mappingsOf(system, process)
-      const { rows, total: sums } = readPmap(run(context, 'pmap', '-x', String(process.pid)))
+      const { rows, total: sums } = readPmap(run(context, proc, 'pmap', '-x', String(process.pid)))
       expect(rows.map(({ start, size, rss, dirty }) => ({ start, size, rss, dirty }))).toEqual(
         truth.map(({ start, size, rss, dirty }) => ({ start, size, rss, dirty })),
       )
@@ -116,7 +148,7 @@ describe.each(MOMENTS)("this computer's procps, %s", (moment, isThere) => {
       const truth = mappingsOf(system, process)
       const smaps = readSmaps(nameFromBytes(procText(system, `/proc/${process.pid}/smaps`)))
       for (const how of ['-X', '-XX']) {
-        const rows = readWidePmap(run(context, 'pmap', how, String(process.pid)))
+        const rows = readWidePmap(run(context, proc, 'pmap', how, String(process.pid)))
         expect(rows.length).toBe(smaps.length)
         for (const [i, row] of rows.entries()) {
           const told = smaps[i]!
@@ -135,13 +167,13 @@ describe.each(MOMENTS)("this computer's procps, %s", (moment, isThere) => {
     }
   })
   it('ps and top: sizes of processes, parents, states', (context) => {
-    const rows = run(context, 'ps', '--sort', 'pid', '-eo', 'pid=,ppid=,vsz=,rss=,nlwp=,comm=').trim().split('\n')
+    const rows = run(context, proc, 'ps', '--sort', 'pid', '-eo', 'pid=,ppid=,vsz=,rss=,nlwp=,comm=').trim().split('\n')
     const truth = processes.map((process) => {
       const maps = mappingsOf(system, process)
       return `${process.pid} ${process.ppid} ${total(maps, 'size')} ${total(maps, 'rss')} 1 showcase`
     })
     expect(rows.map((row) => row.trim().replace(/ +/g, ' '))).toEqual(truth)
-    const top = run(context, 'top', '-b', '-n', '1', '-E', 'k')
+    const top = run(context, proc, 'top', '-b', '-n', '1', '-E', 'k')
     const { total: all, free } = memoryOf(system)
     expect(top).toMatch(new RegExp(`^KiB Mem : +${all}(?:\\.0)? total, +${free}(?:\\.0)? free`, 'm'))
     const sleeping = processes.length - ready
