@@ -19,16 +19,32 @@ export function nameFromBytes(bytes: Uint8Array): string {
 
 /** The bytes of a name, without a final NUL. */
 export function nameToBytes(name: string): Uint8Array {
-  const bytes: number[] = []
-  for (const char of name) {
-    const c = char.codePointAt(0)!
-    if (c >= 0xdc80 && c <= 0xdcff) bytes.push(c - 0xdc00)
-    else if (c < 0x80) bytes.push(c)
-    else if (c < 0x800) bytes.push(0xc0 | (c >> 6), 0x80 | (c & 63))
-    else if (c < 0x10000) bytes.push(0xe0 | (c >> 12), 0x80 | ((c >> 6) & 63), 0x80 | (c & 63))
-    else bytes.push(0xf0 | (c >> 18), 0x80 | ((c >> 12) & 63), 0x80 | ((c >> 6) & 63), 0x80 | (c & 63))
+  const bytes = new Uint8Array(nameLength(name))
+  let at = 0
+  for (let i = 0; i < name.length; i++) {
+    const unit = name.charCodeAt(i)
+    if (unit < 0x80) {
+      bytes[at++] = unit
+      continue
+    }
+    const c = name.codePointAt(i)!
+    if (c >= 0xdc80 && c <= 0xdcff) bytes[at++] = c - 0xdc00
+    else if (c < 0x800) {
+      bytes[at++] = 0xc0 | (c >> 6)
+      bytes[at++] = 0x80 | (c & 63)
+    } else if (c < 0x10000) {
+      bytes[at++] = 0xe0 | (c >> 12)
+      bytes[at++] = 0x80 | ((c >> 6) & 63)
+      bytes[at++] = 0x80 | (c & 63)
+    } else {
+      bytes[at++] = 0xf0 | (c >> 18)
+      bytes[at++] = 0x80 | ((c >> 12) & 63)
+      bytes[at++] = 0x80 | ((c >> 6) & 63)
+      bytes[at++] = 0x80 | (c & 63)
+      i++
+    }
   }
-  return Uint8Array.from(bytes)
+  return bytes
 }
 
 /** `nameToBytes(name).length` without making the bytes. */

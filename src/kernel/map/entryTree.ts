@@ -33,8 +33,10 @@ export class TreeNode {
   /** Puts an item at a place; the caller sets its gap. */
   insert(at: number, start: number, item: VmMapEntry | TreeNode): void {
     const { bounds, count } = this
-    bounds.copyWithin(at + 1, at, count)
-    bounds.copyWithin(WIDTH + at + 1, WIDTH + at, WIDTH + count)
+    for (let i = count; i > at; i--) {
+      bounds[i] = bounds[i - 1]!
+      bounds[WIDTH + i] = bounds[WIDTH + i - 1]!
+    }
     bounds[at] = start
     if (this.isLeaf) {
       shiftIn(this.entries, at, item as VmMapEntry)
@@ -47,8 +49,10 @@ export class TreeNode {
   }
   remove(at: number): void {
     const { bounds, count } = this
-    bounds.copyWithin(at, at + 1, count)
-    bounds.copyWithin(WIDTH + at, WIDTH + at + 1, WIDTH + count)
+    for (let i = at + 1; i < count; i++) {
+      bounds[i - 1] = bounds[i]!
+      bounds[WIDTH + i - 1] = bounds[WIDTH + i]!
+    }
     if (this.isLeaf) shiftOut(this.entries, at)
     else shiftOut(this.children, at)
     this.count--
@@ -83,8 +87,6 @@ function shiftOut<T>(items: T[], at: number): void {
 
 export class EntryTree {
   #root = new TreeNode(true)
-  /** The leaf emptied last: beside a full one leaves come and go with single entries. */
-  #spare: TreeNode | null = null
   first: VmMapEntry | null = null
   last: VmMapEntry | null = null
   count = 0
@@ -228,11 +230,11 @@ export class EntryTree {
       this.#summarize(node)
       return
     }
-    // Where items come in order the full node stays full, and the next ones go beside it.
-    const middle = at === WIDTH ? WIDTH : at === 0 ? 0 : WIDTH / 2
-    const right = this.#newNode(node.isLeaf)
+    // Where items come in order most stay together, for the next ones go beside them.
+    const middle = at === WIDTH ? WIDTH - SPARSE : at === 0 ? SPARSE : WIDTH / 2
+    const right = new TreeNode(node.isLeaf)
     node.moveTail(middle, right)
-    const isRight = at > middle || middle === WIDTH
+    const isRight = at > middle
     const target = isRight ? right : node
     const place = isRight ? at - middle : at
     target.insert(place, start, item)
@@ -247,14 +249,6 @@ export class EntryTree {
     this.#insert(parent, parent.children.indexOf(node) + 1, right.bounds[0]!, right.largestGap(), right)
   }
 
-  #newNode(isLeaf: boolean): TreeNode {
-    const spare = this.#spare
-    if (!isLeaf || spare === null) return new TreeNode(isLeaf)
-    this.#spare = null
-    spare.parent = null
-    return spare
-  }
-
   #remove(node: TreeNode, at: number): void {
     node.remove(at)
     const { parent } = node
@@ -266,7 +260,6 @@ export class EntryTree {
     }
     const place = parent.children.indexOf(node)
     if (node.count === 0) {
-      if (node.isLeaf) this.#spare = node
       this.#remove(parent, place)
       return
     }
