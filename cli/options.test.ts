@@ -15,12 +15,21 @@ const reject = (call: () => unknown): string => {
 describe('parseRun', () => {
   it('reads every option of the machine and of the run', () => {
     const options = parseRun(
-      '--memory 64M --cpus 4 --nodes 2 --tlb 64x4 --pages sv39 --seed 7 --turn 500 --mount /a:/b:rw --mount /c --env A=1 --env B= --cwd /b --report=json --report-file r.json prog -x --seed 9'.split(
+      '--memory 64M --cpus 4 --nodes 2 --tlb 64x4 --pages sv39 --large-pages madvise --seed 7 --turn 500 --mount /a:/b:rw --mount /c --env A=1 --env B= --cwd /b --report=json --report-file r.json prog -x --seed 9'.split(
         ' ',
       ),
     )
     expect(options).toEqual({
-      config: { memory: '64M', cpus: 4, nodes: 2, tlb: '64x4', pages: 'sv39', seed: 7, turn: 500 },
+      config: {
+        memory: '64M',
+        cpus: 4,
+        nodes: 2,
+        tlb: '64x4',
+        pages: 'sv39',
+        largePages: 'advised',
+        seed: 7,
+        turn: 500,
+      },
       mounts: [
         { hostDir: '/a', guestDir: '/b', isWritable: true },
         { hostDir: '/c', guestDir: '/mnt', isWritable: false },
@@ -59,6 +68,8 @@ describe('parseRun', () => {
       [['--cpus', '0', 'p'], /^--cpus: .* got 0$/],
       [['--tlb', '64x5', 'p'], /^--tlb: /],
       [['--pages', 'sv57', 'p'], /^--pages: must be sv39 or sv48; got "sv57"$/],
+      [['--large-pages', 'advised', 'p'], /^--large-pages: must be never, madvise or always; got "advised"$/],
+      [['--large-pages=constructor', 'p'], /^--large-pages: must be/],
       [['--seed=-1', 'p'], /^--seed: .* got "-1"$/],
       [['--report=xml', 'p'], /^--report: must be text or json; got "xml"$/],
       [['--env', 'NOVALUE', 'p'], /^--env: must be NAME=VALUE; got "NOVALUE"$/],

@@ -32,6 +32,7 @@ const MACHINE: Declared = {
   nodes: { type: 'string' },
   tlb: { type: 'string' },
   pages: { type: 'string' },
+  'large-pages': { type: 'string' },
   seed: { type: 'string' },
   turn: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
@@ -155,6 +156,13 @@ function many(values: Values, name: string): string[] {
   return (values[name] as string[] | undefined) ?? []
 }
 
+/** The words of /sys/kernel/mm/transparent_hugepage/enabled. */
+const LARGE_PAGES: Readonly<Record<string, SystemConfig['largePages']>> = Object.assign(Object.create(null), {
+  never: 'never',
+  madvise: 'advised',
+  always: 'always',
+})
+
 /** The part of the options that describes the machine. An error carries the option as it is typed. */
 function machineConfig(values: Values): SystemConfig {
   const config: Record<string, unknown> = {}
@@ -167,6 +175,13 @@ function machineConfig(values: Values): SystemConfig {
   for (const name of ['cpus', 'nodes', 'seed', 'turn']) {
     const text = one(values, name)
     if (text !== undefined) config[name] = /^\d{1,17}$/.test(text) ? Number(text) : text
+  }
+  const largePages = one(values, 'large-pages')
+  if (largePages !== undefined) {
+    const policy = LARGE_PAGES[largePages]
+    if (policy === undefined)
+      throw new UsageError(`--large-pages: must be never, madvise or always; got ${JSON.stringify(largePages)}`)
+    config['largePages'] = policy
   }
   try {
     checkConfig(config)

@@ -35,6 +35,8 @@ The machine:
   --nodes N               memory nodes that RAM and CPUs are dealt out to (default 1; up to 16)
   --tlb ENTRIES[xWAYS]    TLB of each CPU, such as 64 or 64x4 (default 64, fully associative)
   --pages FORMAT          page tables: sv39 or sv48 (default sv48)
+  --large-pages WHEN      fill private memory 2 MiB at a time and map it with one entry: never,
+                          madvise (where the program advises it; default) or always
   --seed N                seed of scheduling and of everything random (default 1); the same seed,
                           program and input give the same run
   --turn N                instructions a thread runs before another one may (default 20000)
@@ -75,8 +77,8 @@ plain work, prints the report of what the virtual memory did, and says what to t
 some seconds. Options are those of \`pagewright run\` that describe the machine.
 
 Options:
-  --memory SIZE, --swap SIZE, --cpus N, --nodes N, --tlb ENTRIES[xWAYS], --pages FORMAT, --seed N,
-  --turn N
+  --memory SIZE, --swap SIZE, --cpus N, --nodes N, --tlb ENTRIES[xWAYS], --pages FORMAT,
+  --large-pages WHEN, --seed N, --turn N
                           see \`pagewright help run\`
   -h, --help              this text
 

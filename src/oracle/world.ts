@@ -77,6 +77,8 @@ export class OracleWorld {
     if (isErr(space)) throw new Error('no memory for the first process')
     space.limits = limits.forSpace(who)
     space.maxMapCount += OUR_OTHERS - OTHER_VMAS
+    // The recordings were made with large pages switched off for the process.
+    space.largePagesOff = 1
     const process = new Process(1, null, {
       exitSignal: SIGCHLD,
       space,

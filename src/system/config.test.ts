@@ -11,7 +11,7 @@ describe('checkConfig', () => {
       pages: 'sv48',
       seed: 1,
       turn: 20000,
-      largePages: 'never',
+      largePages: 'advised',
       swap: [],
       diskLatency: 100,
       hostname: 'pagewright',

@@ -20,7 +20,7 @@ export interface SystemConfig {
   readonly seed?: number
   /** Instructions a thread runs before another one may. Default 20,000. */
   readonly turn?: number
-  /** Untouched private memory is filled 2 MiB at a time: never, where MADV_HUGEPAGE advises it, always. Default never. */
+  /** Untouched private memory is filled 2 MiB at a time: never, where MADV_HUGEPAGE advises it, always. Default advised. */
   readonly largePages?: LargePages
   /** Swap devices, each of this size; none unless told. A size, or a list of them. */
   readonly swap?: number | string | readonly (number | string)[]
@@ -89,7 +89,7 @@ export const DEFAULTS = {
   pages: 'sv48',
   seed: 1,
   turn: 20_000,
-  largePages: 'never',
+  largePages: 'advised',
   swap: [],
   diskLatency: 100,
   hostname: 'pagewright',

@@ -31,6 +31,7 @@ import {
   SOFT_GUARD,
 } from '../pmap/index.ts'
 import { prepareAnonGroup } from './anonGroup.ts'
+import { collapseRegion } from './collapse.ts'
 import {
   VM_DONTCOPY,
   VM_DONTDUMP,
@@ -109,7 +110,7 @@ const OTHER_ADVICE = [
  * madvise(2). Entries are visited in ascending order; holes do not stop it but make the answer ENOMEM; an error stops it
  * and leaves what was done.
  *
- * @errors EINVAL, ENOMEM, EAGAIN a split at the limit, EPERM, EACCES, EFAULT
+ * @errors EINVAL, ENOMEM, EAGAIN a split at the limit, EPERM, EACCES, EFAULT; those of `collapseRegion`
  * @manual madvise(2), Linux
  */
 export function* madviseRegion(space: VmSpace, addr: number, bytes: number, advice: number): Sleep<0 | Err> {
@@ -119,6 +120,7 @@ export function* madviseRegion(space: VmSpace, addr: number, bytes: number, advi
   let at = unsigned64(addr)
   const end = at + length
   if ((bytes !== 0 && length === 0) || end >= ADDRESS_END) return EINVAL
+  if (advice === COLLAPSE) return yield* collapseRegion(space, at, end)
   let hole = false
   while (at < end) {
     yield* space.map.lock.write({})
@@ -220,9 +222,6 @@ function adviseEntry(space: VmSpace, entry: VmMapEntry, s: number, e: number, ad
         if (!pmapLookup(space.pmap, va) && space.vm.pmaps.softKind === SOFT_GUARD)
           pmapRemove(space.pmap, va, va + PAGE_SIZE, true)
       return 0
-    case COLLAPSE:
-      // There are no huge pages to collapse into.
-      return EINVAL
     default:
       return 0
   }

@@ -52,6 +52,9 @@ export class VmStats {
   forks = 0
   /** Faults that brought 2 MiB at once. */
   largePages = 0
+  /** 2 MiB that MADV_COLLAPSE moved together, and those for which there was no block. */
+  collapses = 0
+  collapseFailures = 0
 }
 
 // oxlint-disable-next-line require-yield

@@ -143,6 +143,8 @@ export function vmstatText(kernel: Kernel): string {
     pgmajfault: vm.stats.majorFaults,
     nr_swapcached: vm.anons.swap?.cachedPages ?? 0,
     thp_fault_alloc: vm.stats.largePages,
+    thp_collapse_alloc: vm.stats.collapses,
+    thp_collapse_alloc_failed: vm.stats.collapseFailures,
     thp_split_pmd: pmaps.counters.demotions,
   }
   return VMSTAT_NAMES.map((name) => `${name} ${own[name] ?? counters.get(name) ?? phys.events.get(name)}\n`).join('')
