@@ -9,6 +9,9 @@ set -euo pipefail
 [ $# -ge 2 ] || { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 dir=$1
 shift
+for tool in apt-get dpkg-deb; do
+  command -v "$tool" > /dev/null || { echo "$0: needs $tool, which Debian and its kin have" >&2; exit 1; }
+done
 
 # The mirror that this machine's apt uses for its own release.
 mirror() {
