@@ -41,6 +41,8 @@ const TYPES: Readonly<Record<VnodeKind, number>> = {
   symlink: S_IFLNK >> 12,
 }
 
+/** Bytes of a record before its name. */
+const RECORD_HEAD = 19
 /**
  * Names of an open directory from its position on, as records of getdents64:
  *
@@ -65,7 +67,7 @@ export function* getdents64(file: OpenFile, uio: Uio): Sleep<OrErr<number>> {
   while (file.offset < entries.length) {
     const entry = entries[file.offset]!
     const name = nameToBytes(entry.name)
-    const length = (19 + name.length + 1 + 7) & ~7
+    const length = (RECORD_HEAD + name.length + 1 + 7) & ~7
     if (length > uio.resid) return moved === 0 ? EINVAL : moved
     for (let done = 0; done < length;) {
       writeRecord(files.bounceBytes, entry, file.offset + 1, name, length)
@@ -73,7 +75,11 @@ export function* getdents64(file: OpenFile, uio: Uio): Sleep<OrErr<number>> {
       done += step
       if (done === length) break
       const fault = yield* uio.faultIn(true)
-      if (isErr(fault)) return moved === 0 ? EFAULT : moved
+      if (!isErr(fault)) continue
+      // What is filled up behind the name need not be there.
+      if (done < RECORD_HEAD + name.length + 1) return moved === 0 ? EFAULT : moved
+      file.offset++
+      return moved + length
     }
     moved += length
     file.offset++

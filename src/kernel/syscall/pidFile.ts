@@ -10,10 +10,12 @@ import {
   PidFile,
   type Process,
   sendSignal,
+  SI_TKILL,
+  SI_USER,
   type Thread,
 } from '../process/index.ts'
 import { int, long, size, vectorAt } from './call.ts'
-import { mayKill } from './signalCalls.ts'
+import { mayKill, senderIn, signalInfoAt } from './signalCalls.ts'
 
 /** int pidfd_open(pid_t pid, unsigned flags) @manual pidfd_open(2) */
 export function pidfdOpen(kernel: Kernel, thread: Thread): number {
@@ -39,16 +41,23 @@ function processOf(thread: Thread, fd: number): OrErr<Process> {
 }
 
 /** int pidfd_send_signal(int pidfd, int signo, siginfo_t *, unsigned flags) @manual pidfd_send_signal(2) */
-export function pidfdSendSignal(kernel: Kernel, thread: Thread): number {
+export function* pidfdSendSignal(kernel: Kernel, thread: Thread): Sleep<number> {
   const signo = int(thread, 1)
   if (int(thread, 3) !== 0) return EINVAL
   const process = processOf(thread, int(thread, 0))
   if (isErr(process)) return process
+  const given = long(thread, 2) === 0 ? null : yield* signalInfoAt(thread, long(thread, 2))
+  if (isErr(given)) return given
+  const code = given?.view.getInt32(8, true) ?? SI_USER
+  if (given !== null && given.view.getInt32(0, true) !== signo) return EINVAL
+  if (given !== null && process !== thread.process && (code >= 0 || code === SI_TKILL)) return EPERM
   if (signo < 0 || signo > 64) return EINVAL
   if (process.state !== 'alive') return ESRCH
   if (!mayKill(thread, process, signo)) return EPERM
   const { who, pid } = thread.process
-  if (signo !== 0) sendSignal(kernel, process, { signo, code: 0, pid, uid: who.realUid })
+  const view = given?.view
+  const from = view === undefined ? { pid, uid: who.realUid } : senderIn(view)
+  if (signo !== 0) sendSignal(kernel, process, { signo, code, ...from })
   return 0
 }
 

@@ -220,15 +220,17 @@ export function* waitid(kernel: Kernel, thread: Thread): Sleep<number> {
     if (isErr(written)) return written
   }
   if (long(thread, 2) === 0) return 0
-  return yield* putStruct(thread, long(thread, 2), 128, (view) => {
-    if (result === null) return
-    const [code, status] = describe(result.status)
-    view.setInt32(0, SIGCHLD, true)
-    view.setInt32(8, code, true)
-    view.setInt32(16, result.pid, true)
-    view.setInt32(20, result.child.who.realUid, true)
-    view.setInt32(24, status, true)
-  })
+  const [code, status] = result === null ? [0, 0] : describe(result.status)
+  // Of siginfo_t only these fields are written: signal, errno, code at 0; process, user, status at 16.
+  const head = yield* putInts(thread, long(thread, 2), [result === null ? 0 : SIGCHLD, 0, code])
+  if (isErr(head)) return head
+  const who = [result?.pid ?? 0, result?.child.who.realUid ?? 0]
+  return yield* putInts(thread, long(thread, 2) + 16, [...who, status])
+}
+function putInts(thread: Thread, address: number, values: readonly number[]): Sleep<0 | Err> {
+  return putStruct(thread, address, 4 * values.length, (view) =>
+    values.forEach((value, i) => view.setInt32(4 * i, value, true)),
+  )
 }
 /** si_code and si_status of a wait status. */
 function describe(status: number): [number, number] {

@@ -34,10 +34,10 @@ function affinityOf(kernel: Kernel, target: Thread): number {
 export function* schedSetaffinity(kernel: Kernel, thread: Thread): Sleep<number> {
   const target = threadOf(kernel, thread, int(thread, 0))
   if (isErr(target)) return target
-  const bytes = yield* copyIn(thread.space, long(thread, 2), Math.min(size(thread, 1), 4))
+  const bytes = yield* copyIn(thread.space, long(thread, 2), Math.min(size(thread, 1), 8))
   if (isErr(bytes)) return bytes
   let mask = 0
-  bytes.forEach((byte, i) => (mask |= byte << (8 * i)))
+  bytes.subarray(0, 4).forEach((byte, i) => (mask |= byte << (8 * i)))
   if ((mask & (2 ** kernel.machine.cpus.length - 1)) === 0) return EINVAL
   target.affinity = mask
   return 0

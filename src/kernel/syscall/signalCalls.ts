@@ -1,12 +1,14 @@
 // Signals: actions, masks, sending, waiting.
 
 import {
+  E2BIG,
   EAGAIN,
   EINTR,
   EINVAL,
   ENOMEM,
   EPERM,
   ESRCH,
+  type Err,
   isErr,
   type OrErr,
   type Sleep,
@@ -194,20 +196,39 @@ function killThread(kernel: Kernel, thread: Thread, pid: number | null, tid: num
   sendThreadSignal(kernel, target, { signo, code: SI_TKILL, pid: process.pid, uid: process.who.realUid })
   return 0
 }
+const SIGINFO_BYTES = 48
+const SIGINFO_REST = 80
+/** Codes of a process's own making; of others all 128 bytes are looked at. */
+const SI_DETHREAD = -7
+const SI_ASYNCNL = -60
+/** A siginfo_t: the kernel knows its first 48 bytes. @errors EFAULT; E2BIG something behind them where there is nothing */
+export function* signalInfoAt(thread: Thread, address: number): Sleep<{ view: DataView } | Err> {
+  const bytes = yield* copyIn(thread.space, address, SIGINFO_BYTES)
+  if (isErr(bytes)) return bytes
+  const view = viewOf(bytes)
+  const code = view.getInt32(8, true)
+  if (code >= SI_DETHREAD || code === SI_ASYNCNL) return { view }
+  const rest = yield* copyIn(thread.space, address + SIGINFO_BYTES, SIGINFO_REST)
+  if (isErr(rest)) return rest
+  return rest.some((byte) => byte !== 0) ? E2BIG : { view }
+}
+/** What a siginfo_t says of its sender. */
+export function senderIn(view: DataView): { pid: number; uid: number; value: bigint } {
+  return { pid: view.getInt32(16, true), uid: view.getInt32(20, true), value: view.getBigInt64(24, true) }
+}
 /** int rt_sigqueueinfo(pid_t, int, siginfo_t *) @manual rt_sigqueueinfo(2) */
 export function* sigqueueinfo(kernel: Kernel, thread: Thread): Sleep<number> {
   const target = kernel.processes.byPid.get(int(thread, 0))
   const signo = int(thread, 1)
-  const bytes = yield* copyIn(thread.space, long(thread, 2), 128)
-  if (isErr(bytes)) return bytes
+  const given = yield* signalInfoAt(thread, long(thread, 2))
+  if (isErr(given)) return given
   if (checkSignal(signo) !== 0) return EINVAL
   if (target === undefined) return ESRCH
-  const view = viewOf(bytes)
+  const { view } = given
   const code = view.getInt32(8, true)
   if ((code >= 0 || code === SI_TKILL) && target !== thread.process) return EPERM
   if (!mayKill(thread, target, signo)) return EPERM
-  const [pid, uid] = [view.getInt32(16, true), view.getInt32(20, true)]
-  sendSignal(kernel, target, { signo, code, pid, uid, value: view.getBigInt64(24, true) })
+  sendSignal(kernel, target, { signo, code, ...senderIn(view) })
   return 0
 }
 
