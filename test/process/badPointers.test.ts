@@ -282,6 +282,17 @@ describe('pointers', () => {
       expect(c.call('pwritev', 9, GOOD, 2, 0)).toBe(10 + here)
     }
   })
+  it('to what a pipe holds: all of it is moved or nothing', () => {
+    const ends = GOOD + 256
+    expect(c.call('pipe2', ends, 0)).toBe(0)
+    const [reader, writer] = [c.word(ends) % 2 ** 32, Math.floor(c.word(ends) / 2 ** 32)]
+    expect(c.call('write', writer, GOOD, 100)).toBe(100)
+    for (let here = 0; here < 100; here += 9) {
+      expect(c.call('write', writer, EDGE + PAGE - here, 100)).toBe(EFAULT)
+      expect(c.call('read', reader, EDGE + PAGE - here, 100)).toBe(EFAULT)
+    }
+    expect(c.call('read', reader, EDGE + PAGE - 100, 200)).toBe(100)
+  })
   it('to directory records: the whole of a name, but not what fills the record up', () => {
     const directory = c.call('openat', -100, '/tmp', 0)
     for (let here = 0; here < 48; here++) {

@@ -48,7 +48,7 @@ export class Pipe {
   writersSeen = 0
   /** Bytes unread. */
   used = 0
-  /** Bytes from the user's next one to the one that the last `fill` missed. */
+  /** Bytes from the user's next one to the one that the last `fill` or `drain` missed. */
   missingAhead = 0
   readonly queue: WaitQueue
 
@@ -63,17 +63,22 @@ export class Pipe {
     return (PIPE_PAGES - this.#frames.length) * PAGE_SIZE + (last < 0 ? 0 : PAGE_SIZE - this.#ends[last]!)
   }
 
-  /** Moves unread bytes to the user; short if a user page is missing. */
+  /** Moves unread bytes to the user; short if a user page is missing. What lies in one frame goes together or not at all. */
   drain(uio: Uio): number {
     let moved = 0
+    this.missingAhead = 0
     while (uio.resid > 0 && this.#frames.length > 0) {
       const want = Math.min(uio.resid, this.#ends[0]! - this.#start)
       const step = uio.moveTo(this.#offsetOf(0) + this.#start, want)
-      this.#start += step
-      this.used -= step
-      moved += step
+      if (step < want) {
+        uio.unmove(step)
+        this.missingAhead = step
+        break
+      }
+      this.#start += want
+      this.used -= want
+      moved += want
       if (this.#start === this.#ends[0]) this.#dropFirst()
-      if (step < want) break
     }
     return moved
   }
@@ -168,7 +173,7 @@ export class PipeEnd implements FileIo {
       const moved = this.readTry(files, file, uio)
       if (moved !== WouldSleep) return moved
       if (this.pipe.used > 0) {
-        if (isErr(yield* uio.faultIn(true))) return EFAULT
+        if (isErr(yield* uio.faultIn(true, this.pipe.missingAhead))) return EFAULT
         continue
       }
       if ((yield* sleepOn(this.pipe.queue, Infinity, true)) === 'signal') return EINTR
