@@ -22,6 +22,8 @@ export async function demo(config: SystemConfig): Promise<number> {
     cwd: '/',
     report: 'text',
     reportFile: null,
+    show: [],
+    showFile: null,
     program: programPath('showcase.elf'),
     args: [],
   })

@@ -15,7 +15,7 @@ const reject = (call: () => unknown): string => {
 describe('parseRun', () => {
   it('reads every option of the machine and of the run', () => {
     const options = parseRun(
-      '--memory 64M --cpus 4 --nodes 2 --tlb 64x4 --pages sv39 --large-pages madvise --seed 7 --turn 500 --mount /a:/b:rw --mount /c --env A=1 --env B= --cwd /b --report=json --report-file r.json prog -x --seed 9'.split(
+      '--memory 64M --cpus 4 --nodes 2 --tlb 64x4 --pages sv39 --large-pages madvise --seed 7 --turn 500 --mount /a:/b:rw --mount /c --env A=1 --env B= --cwd /b --report=json --report-file r.json --show /proc/self/maps --show /proc/meminfo --show-file s prog -x --seed 9'.split(
         ' ',
       ),
     )
@@ -38,6 +38,8 @@ describe('parseRun', () => {
       cwd: '/b',
       report: 'json',
       reportFile: 'r.json',
+      show: ['/proc/self/maps', '/proc/meminfo'],
+      showFile: 's',
       program: 'prog',
       args: ['-x', '--seed', '9'],
     })

@@ -20,6 +20,9 @@ export interface RunOptions {
   readonly cwd: string
   readonly report: ReportFormat | null
   readonly reportFile: string | null
+  /** Files of /proc or /sys to show as the program ends. */
+  readonly show: readonly string[]
+  readonly showFile: string | null
   readonly program: string
   readonly args: readonly string[]
 }
@@ -44,6 +47,8 @@ const RUN: Declared = {
   cwd: { type: 'string' },
   report: { type: 'string' },
   'report-file': { type: 'string' },
+  show: { type: 'string', multiple: true },
+  'show-file': { type: 'string' },
 }
 const ORACLE: Declared = {
   level: { type: 'string' },
@@ -70,6 +75,13 @@ export function parseRun(argv: readonly string[]): RunOptions | 'help' {
     throw new UsageError(`--report: must be text or json; got ${JSON.stringify(report)}`)
   const reportFile = one(values, 'report-file') ?? null
   if (reportFile === '') throw new UsageError('--report-file: must name a file')
+  const show = many(values, 'show')
+  for (const path of show)
+    if (!/^\/(?:proc|sys)\/./.test(path))
+      throw new UsageError(`--show: must name a file of /proc or /sys; got ${JSON.stringify(path)}`)
+  const showFile = one(values, 'show-file') ?? null
+  if (showFile === '') throw new UsageError('--show-file: must name a file')
+  if (showFile !== null && show.length === 0) throw new UsageError('--show-file: needs --show')
   const cwd = one(values, 'cwd') ?? '/'
   if (!cwd.startsWith('/')) throw new UsageError(`--cwd: must be an absolute path; got ${JSON.stringify(cwd)}`)
   return {
@@ -79,6 +91,8 @@ export function parseRun(argv: readonly string[]): RunOptions | 'help' {
     cwd,
     report: report ?? (reportFile === null ? null : 'text'),
     reportFile,
+    show,
+    showFile,
     program,
     args,
   }

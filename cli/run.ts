@@ -24,7 +24,10 @@ const QUIET_ENDS = new Set(['SIGINT', 'SIGPIPE'])
 export async function run(options: RunOptions): Promise<number> {
   const root = options.mounts.find(({ guestDir }) => guestDir === '/')
   const program = root === undefined ? readProgram(options.program) : options.program
-  const report = openReport(options)
+  const { report: wantsReport, reportFile, show, showFile } = options
+  const report = wantsReport === null ? null : openOutput('--report-file', reportFile)
+  const shown = show.length === 0 ? null : openOutput('--show-file', showFile)
+  let texts = ''
   const system = createSystem(options.config)
   if (root !== undefined) mountDirectory(system, root)
   for (const mount of options.mounts) if (mount !== root) mountDirectory(system, mount)
@@ -42,11 +45,23 @@ export async function run(options: RunOptions): Promise<number> {
       stdin,
       stdout: stdout.write,
       stderr: stderr.write,
+      atEnd: (ending) => {
+        try {
+          texts = showTexts(ending, show)
+        } catch (error) {
+          texts = `pagewright: --show: ${(error as Error).message}\n`
+        }
+      },
       terminals: [terminalOf(process.stdin), terminalOf(process.stdout), terminalOf(process.stderr)],
     })
   } catch (error) {
     if (error instanceof ProgramError) throw new UsageError(error.message)
     throw error
+  }
+  try {
+    showTexts(guest, show)
+  } catch (error) {
+    throw new UsageError(`--show: ${(error as Error).message}`)
   }
   await pump(system, guest, stdin, [stdout, stderr])
   const { end } = guest
@@ -55,6 +70,7 @@ export async function run(options: RunOptions): Promise<number> {
     if (end.cause !== null) lines.push(...causeLines(end.cause))
     process.stderr.write(`${lines.map(printable).join('\n')}\n`)
   }
+  shown?.(texts)
   report?.(reportText(system, options))
   return end?.status ?? 0
 }
@@ -85,15 +101,20 @@ function mountDirectory(system: System, { hostDir, guestDir, isWritable }: Mount
   }
 }
 
-/** Where the report goes; the file is opened before anything runs, so that a wrong name is told at once. */
-function openReport({ report, reportFile }: RunOptions): ((text: string) => void) | null {
-  if (report === null) return null
-  if (reportFile === null) return (text) => void process.stderr.write(text)
+/** What files of /proc and /sys say now; each under its name if there are several, as head(1) has it. */
+function showTexts(guest: GuestProcess, paths: readonly string[]): string {
+  if (paths.length === 1) return guest.readProc(paths[0]!)
+  return paths.map((path, i) => `${i === 0 ? '' : '\n'}==> ${path} <==\n${guest.readProc(path)}`).join('')
+}
+
+/** Where a text goes: a file, or standard error. The file is opened before anything runs, so that a wrong name is told at once. */
+function openOutput(option: string, name: string | null): (text: string) => void {
+  if (name === null) return (text) => void process.stderr.write(text)
   let fd: number
   try {
-    fd = openSync(reportFile, 'w')
+    fd = openSync(name, 'w')
   } catch (error) {
-    throw new UsageError(`--report-file: ${reportFile}: ${hostProblem(error)}`)
+    throw new UsageError(`${option}: ${name}: ${hostProblem(error)}`)
   }
   return (text) => {
     writeSync(fd, text)

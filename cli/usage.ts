@@ -53,6 +53,10 @@ What it did:
   --report[=FORMAT]       after the end, report what the virtual memory did to standard error, as
                           text (default) or json, which docs/report.md describes
   --report-file FILE      write the report to FILE instead (implies --report)
+  --show PATH             as the program ends, its memory still being there, write to standard error
+                          what PATH, a file of /proc or /sys, says; may be repeated. /proc/self is
+                          the program
+  --show-file FILE        write it to FILE instead
 
   -h, --help              this text
 
@@ -67,6 +71,7 @@ Examples:
   pagewright run --mount .:/work:rw --cwd /work programs/bin/sharedfile.elf 64 /work
   pagewright run --mount /usr/riscv64-linux-gnu/lib:/lib ./my-dynamic-program
   pagewright run --mount ./debian:/ /usr/bin/free -w
+  pagewright run --show /proc/self/smaps --show /proc/meminfo programs/bin/sort.elf 20
   echo 'some text' | pagewright run --env LANG=C ./my-program -v
 `
 

@@ -44,6 +44,7 @@ import {
   type Process,
   sendSignal,
   SI_USER,
+  type Thread,
 } from '../kernel/process/index.ts'
 import { boot, type Booted, mountAt } from './boot.ts'
 import { changeRoot, PROGRAMS, PROGRAMS_IN_ROOT } from './changeRoot.ts'
@@ -57,6 +58,7 @@ import {
   type ProcessCounters,
   processReport,
 } from './inspect.ts'
+import { readProc } from './readProc.ts'
 import type { EndReport, ProcessReport, Report } from './report.ts'
 import type { StepResult } from './scheduler.ts'
 import { verifySystem } from './verify.ts'
@@ -99,6 +101,8 @@ export interface SpawnOptions {
   /** Called with each piece of output; the array is borrowed. Kept in `stdout` and `stderr` unless told. */
   readonly stdout?: (bytes: Uint8Array) => void
   readonly stderr?: (bytes: Uint8Array) => void
+  /** Called as it ends, just before its memory goes: all of it can still be looked at. */
+  readonly atEnd?: (guest: GuestProcess) => void
   /** Window size of the terminal behind each of the three streams; null or absent: no terminal. */
   readonly terminals?: readonly (Terminal | null)[]
 }
@@ -140,9 +144,13 @@ export class System {
     this.rooms.scheduler.onSpaceLeft = (thread, space) => {
       const { process } = thread
       if (process.threads.length > 0) return
-      const isOurs = this.#handles.has(process)
+      const handle = this.#handles.get(process)
+      const isOurs = handle !== undefined
       const record = processReport(process, space, isOurs)
-      if (isOurs) this.#handles.get(process)!.last = record
+      if (isOurs) {
+        handle.last = record
+        handle.leave(thread)
+      }
       if (this.#ended.length < RECORDS_KEPT || isOurs) this.#ended.push(record)
       else this.#leftOut++
     }
@@ -210,7 +218,7 @@ export class System {
         null,
         `${name}: cannot be started: ${startProblem(made, program, options)}`,
       )
-    const handle = new GuestProcess(this, made, stdout, stderr)
+    const handle = new GuestProcess(this, made, stdout, stderr, options.atEnd ?? null)
     this.#handles.set(made, handle)
     this.#first ??= handle
     return handle
@@ -266,6 +274,14 @@ export class System {
       first: this.#first?.process ?? null,
     })
   }
+  /**
+   * The text of a file of /proc or /sys as it is now: `/proc/meminfo`, `/proc/1/smaps`. /proc/self is the first process.
+   *
+   * @throws Error in one line: no such file, or it cannot be read
+   */
+  readProc(path: string): string {
+    return readProc(this.rooms.kernel, path, null)
+  }
   /** Recomputes the invariants of every room. @throws KernelPanic naming the one that is broken */
   verify(): void {
     verifySystem(this.rooms)
@@ -307,12 +323,28 @@ export class GuestProcess {
   last: ProcessReport | null = null
   readonly #stdout: Output
   readonly #stderr: Output
+  readonly #atEnd: ((guest: GuestProcess) => void) | null
+  /** The thread that ended last, while the memory is still there. */
+  #leaving: Thread | null = null
 
-  constructor(system: System, process: Process, stdout: Output, stderr: Output) {
+  constructor(
+    system: System,
+    process: Process,
+    stdout: Output,
+    stderr: Output,
+    atEnd: ((guest: GuestProcess) => void) | null,
+  ) {
     this.system = system
     this.process = process
     this.#stdout = stdout
     this.#stderr = stderr
+    this.#atEnd = atEnd
+  }
+  /** It is about to give up its memory; for the system that it runs in. */
+  leave(last: Thread): void {
+    this.#leaving = last
+    this.#atEnd?.(this)
+    this.#leaving = null
   }
   get pid(): number {
     return this.process.pid
@@ -343,6 +375,16 @@ export class GuestProcess {
   get maps(): string {
     const { space } = this.process
     return space !== null ? mapsText(space) : (this.last?.maps ?? []).map((line) => `${line}\n`).join('')
+  }
+  /**
+   * The text of a file of /proc or /sys as it is now; /proc/self is this process.
+   *
+   * @throws Error in one line: no such file, it cannot be read, or the process has ended
+   */
+  readProc(path: string): string {
+    const thread = this.process.leader ?? this.#leaving
+    if (thread === null) throw new Error(`${path}: the process has ended`)
+    return readProc(this.system.rooms.kernel, path, thread)
   }
   /**
    * Bytes of its memory, through its address space: pages arrive by faults as they would for itself.

@@ -94,6 +94,23 @@ describe('pagewright run', () => {
     expect(report.frames.leaked).toBe(0)
     expect(report.processes[0]!.maps!.at(-1)).toMatch(/\[stack\]$/)
   })
+  it('shows files of /proc as the program ends, its memory still being there', async () => {
+    const hello = committed('hello.elf')
+    const both = await pagewright(['run', '--show', '/proc/self/smaps', '--show', '/proc/meminfo', hello, '1'])
+    expect(both.status).toBe(0)
+    expect(both.stdout).toContain('hello from a RISC-V page, line 1')
+    expect(both.stderr).toMatch(/^==> \/proc\/self\/smaps <==\n00010000-\S+ r-xp .*\/hello.elf\nSize: /)
+    expect(both.stderr).toMatch(/\nVmFlags: [^\n]*\n\n==> \/proc\/meminfo <==\nMemTotal: {9}262\d{3} kB\n/)
+    const file = join(folder, 'maps')
+    const one = await pagewright(['run', '--show', '/proc/self/maps', '--show-file', file, hello, '1'])
+    expect(one.stderr).toBe('')
+    expect(readFileSync(file, 'utf8')).toMatch(/^00010000-[^]* \[stack\]\n$/)
+    // A program that is ended by a signal is shown too.
+    const wild = program('wild2', tinyElf([lui('t0', 0xdead), sd('zero', 't0', 8)]))
+    const ended = await pagewright(['run', '--show', '/proc/self/statm', wild])
+    expect(ended.status).toBe(139)
+    expect(ended.stderr).toMatch(/^[1-9]\d* [1-9]\d* \d+ 1 0 \d+ 0$/m)
+  })
   it('ends a program with a wild pointer with 139, telling address, kind and mappings around it', async () => {
     const wild = program('wild', tinyElf([lui('t0', 0xdead), sd('zero', 't0', 8)]))
     const { status, stderr } = await pagewright(['run', wild])
@@ -173,6 +190,13 @@ describe('bad input', () => {
       [['run', '--no-such-option', 'x'], /no option "--no-such-option"/],
       [['run', '--mount', 'no-dir:/x', committed('hello.elf')], /--mount: no-dir: no such file or directory/],
       [['run', '--report-file', 'no-dir/r', committed('hello.elf')], /--report-file: no-dir\/r: no such file/],
+      [['run', '--show', '/proc/self/nope', committed('hello.elf')], /--show: \/proc\/self\/nope: no such file/],
+      [['run', '--show', '/etc/passwd', committed('hello.elf')], /--show: must name a file of \/proc or \/sys/],
+      [['run', '--show-file', 'x', committed('hello.elf')], /--show-file: needs --show/],
+      [
+        ['run', '--show', '/proc/stat', '--show-file', 'no-dir/r', committed('hello.elf')],
+        /--show-file: no-dir\/r: no such/,
+      ],
       [['frobnicate'], /no command "frobnicate"/],
       [['--frobnicate'], /no option "--frobnicate"/],
     ]
