@@ -32,7 +32,8 @@ const MODES = [...OFFERED, 0x08, 0x10, 0x11, 0x20, 0x40, 0x41, 0x80]
  *   KEEP_SIZE                   the same inside the file; its size stays
  *   PUNCH_HOLE | KEEP_SIZE      whole pages are freed, the rest of the range is zeroed
  *
- * @errors  EINVAL, EBADF, ESPIPE, ENODEV, EFBIG, EPERM sealed, ENOMEM, EOPNOTSUPP other modes, and files of a store
+ * @errors  EINVAL; EOPNOTSUPP no such mode; EBADF, ESPIPE, ENODEV, EFBIG; EOPNOTSUPP a mode of others, or a file of a
+ *          store; EPERM sealed; ENOMEM
  * @locks   inode lock; sleeps for it and for memory
  * @manual  fallocate(2)
  */
