@@ -73,10 +73,13 @@ function* mmapAnonymous(kernel: Kernel, thread: Thread, base: Request): Sleep<nu
   const wrongType = type !== MAP_SHARED && type !== MAP_PRIVATE && type !== MAP_DROPPABLE
   const dropConflict = type === MAP_DROPPABLE && (flags & (MAP_LOCKED | MAP_GROWSDOWN)) !== 0
   const isWrong = wrongType || dropConflict || (type === MAP_SHARED && (flags & MAP_GROWSDOWN) !== 0)
-  const request = { ...base, pgoff: 0, validate: (): 0 | Err => (isWrong ? EINVAL : 0) }
-  if (isWrong || type !== MAP_SHARED) return yield* mmapRegion(thread.space, { ...request, object: null, file: null })
-  return yield* mmapSharedMemory(kernel, thread, request)
+  if (type === MAP_SHARED && !isWrong) return yield* mmapSharedMemory(kernel, thread, { ...base, pgoff: 0 })
+  const { addr, length, prot } = base
+  const request = { addr, length, prot, flags, pgoff: 0, object: null, file: null }
+  return yield* mmapRegion(thread.space, isWrong ? { ...request, validate: refuse } : request)
 }
+
+const refuse = (): Err => EINVAL
 
 /** MAP_SHARED | MAP_ANONYMOUS: a memory file without a name. */
 function* mmapSharedMemory(kernel: Kernel, thread: Thread, request: Request): Sleep<number> {
