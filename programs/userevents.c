@@ -593,6 +593,24 @@ static void waking(void) {
     hear(fd, d);
     CHECK(zeros(fd, page(1), 1) == 0);
     finish_work(d);
+    CHECK(unregist(fd, base, 2) == 0);
+    step("the end does not wait");
+    pid_t pid = fork();
+    if (pid == 0) {
+        f = open_uffd(0, EVENTS);
+        fresh(0, 4);
+        CHECK(regist(f, base, 4, MISSING) == 0);
+        start(LOAD, base);
+        hear(f, NULL);
+        start(ZERO, page(1));
+        hear(f, NULL);
+        start(UNMAP, page(2));
+        await(f);
+        start(FORK, NULL);
+        usleep(1000);
+        _exit(5);
+    }
+    CHECK(waitpid(pid, &child_status, 0) == pid && WIFEXITED(child_status) && WEXITSTATUS(child_status) == 5);
     step("reading");
     fresh(0, 4);
     CHECK(regist(fd, base, 4, MISSING) == 0);
