@@ -117,6 +117,76 @@ describe('/proc and /sys', () => {
     expect(c.text('/proc/self/map_files/200000001000-200000003000')).toBe('error -2')
   })
 
+  it('numbers that are written are read as Linux reads them', () => {
+    const c = new Reader()
+    const after = (path: string, text: string): string => {
+      const answer = c.write(path, text)
+      return answer === 'ok' ? c.text(path).trim() : answer
+    }
+    // What 6.18 answered to the same words.
+    const score = '/proc/self/oom_score_adj'
+    expect(['500', ' 7 \n', '0x10', '010', '+5', '0'].map((text) => after(score, text))).toEqual([
+      '500',
+      '7',
+      '16',
+      '8',
+      '5',
+      '0',
+    ])
+    const wrong = { EINVAL: ['abc', '', '7x', '5 6', '1001', '-1001'], EACCES: ['-1', '-1000', '-22', '-34'] }
+    for (const [error, texts] of Object.entries(wrong))
+      for (const text of texts) expect([text, after(score, text)]).toEqual([text, `-${error}`])
+    for (const text of ['99999999999', '1'.repeat(100)]) expect(after(score, text)).toBe('-ERANGE')
+    expect(['5', '16', '-17', '15', '-18', 'x'].map((text) => after('/proc/self/oom_adj', text))).toEqual([
+      '4',
+      '-EINVAL',
+      '-EACCES',
+      '15',
+      '-EINVAL',
+      '-EINVAL',
+    ])
+    expect(c.text(score)).toBe('1000\n')
+    const clear = (text: string) => c.write('/proc/self/clear_refs', text)
+    expect([' 1', '1\n\n', '+1', '01', '5'].map(clear)).toEqual(['ok', 'ok', 'ok', 'ok', 'ok'])
+    expect(['0x1', '1x', '1 2', '-1', '7'].map(clear)).toEqual(Array.from({ length: 5 }, () => '-EINVAL'))
+    expect(clear('11111111111111111111')).toBe('-ERANGE')
+    const maps = '/proc/sys/vm/max_map_count'
+    expect(['70000', '2147483647', '0x100', '010', '70000 5', '  70000', ''].map((text) => after(maps, text))).toEqual([
+      '70000',
+      '2147483647',
+      '256',
+      '8',
+      '70000',
+      '70000',
+      '70000',
+    ])
+    for (const text of ['x', '-1', '99999999999', '2147483648', '70000x', '+70000', ' ', '\n', '1'.repeat(5000)])
+      expect([text.slice(0, 20), after(maps, text)]).toEqual([text.slice(0, 20), '-EINVAL'])
+    for (const [name, texts] of Object.entries({
+      drop_caches: ['0', '-1', 'x'],
+      compact_memory: ['0', '2', 'x'],
+      min_free_kbytes: ['-1', 'x'],
+      swappiness: ['201', '-1', 'x'],
+      panic_on_oom: ['3', '-1'],
+      dirty_ratio: ['101', '-1'],
+      overcommit_memory: ['3', '-1', '1x'],
+      overcommit_kbytes: ['-1', '99999999999999999999'],
+    }))
+      for (const text of texts)
+        expect([name, text, after(`/proc/sys/vm/${name}`, text)]).toEqual([name, text, '-EINVAL'])
+  })
+  it('drop_caches gives clean pages of files back, and vmstat counts it', () => {
+    const c = new Reader()
+    const disk = c.call('openat', -100, '/bin/program', 0, 0)
+    const figure = (path: string, name: string) => Number(new RegExp(`^${name}:? +(\\d+)`, 'm').exec(c.text(path))![1])
+    c.call('pread64', disk, DATA, 100, 0)
+    const cached = figure('/proc/meminfo', 'Cached')
+    expect(c.text('/proc/sys/vm/drop_caches')).toBe('error -13')
+    expect(c.write('/proc/sys/vm/drop_caches', '3')).toBe('ok')
+    expect(figure('/proc/meminfo', 'Cached')).toBeLessThanOrEqual(cached)
+    expect([figure('/proc/vmstat', 'drop_pagecache'), figure('/proc/vmstat', 'drop_slab')]).toEqual([1, 1])
+    c.system.verify()
+  })
   it('settings of /proc/sys/vm are checked, kept, and followed', () => {
     const c = new Reader()
     const vm = (name: string) => `/proc/sys/vm/${name}`

@@ -16,6 +16,8 @@ export interface TextNode {
   mayOpen?(): 0 | Err
   /** The whole text now. */
   read(): OrErr<string | Uint8Array>
+  /** Nobody may open it for reading, user 0 neither. */
+  readonly isWriteOnly?: boolean
   /** Takes one write whole; without it the file cannot be written. */
   write?(bytes: Uint8Array): OrErr<0>
 }
@@ -105,6 +107,7 @@ export class TextFs extends FileSystem {
     if (node.kind === 'bytes') return node.open(file)
     if (node.kind === 'link') return EINVAL
     if (file.isWritable && node.write === undefined) return EACCES
+    if (file.isReadable && node.isWriteOnly === true) return EACCES
     const refused = node.mayOpen?.() ?? 0
     return refused === 0 ? new TextIo(node) : refused
   }

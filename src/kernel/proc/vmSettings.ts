@@ -31,7 +31,7 @@ function kept(initial: number, least: number, most: number): TextNode {
 }
 /** Written to make something happen; there is nothing to read. */
 function trigger(least: number, most: number, run: (value: number) => void): TextNode {
-  return { ...setting(() => 0, least, most, run), permissions: 0o200 }
+  return { ...setting(() => 0, least, most, run), permissions: 0o200, isWriteOnly: true }
 }
 const fixed = (value: number): TextNode => textFile(() => `${value}\n`)
 const INT_MAX = 2 ** 31 - 1
@@ -51,8 +51,13 @@ export function vmSettings(kernel: Kernel): DirNode {
     dirty_expire_centisecs: kept(3000, 0, INT_MAX),
     dirty_ratio: kept(20, 0, 100),
     dirty_writeback_centisecs: kept(500, 0, INT_MAX),
-    drop_caches: trigger(1, 4, (value) => {
-      if ((value & 1) !== 0) shrinkFileCache(kernel.files, Infinity)
+    // 1: pages of files that are clean. 2: directories and the like, of which nothing is kept here.
+    drop_caches: trigger(1, INT_MAX, (value) => {
+      if ((value & 1) !== 0) {
+        shrinkFileCache(kernel.files, Infinity)
+        phys.events.add('drop_pagecache')
+      }
+      if ((value & 2) !== 0) phys.events.add('drop_slab')
     }),
     extfrag_threshold: kept(500, 0, 1000),
     laptop_mode: kept(0, 0, INT_MAX),
