@@ -175,6 +175,18 @@ describe('/proc and /sys', () => {
       for (const text of texts)
         expect([name, text, after(`/proc/sys/vm/${name}`, text)]).toEqual([name, text, '-EINVAL'])
   })
+  it('mmap_min_addr keeps low addresses from those without CAP_SYS_RAWIO', () => {
+    const c = new Reader()
+    const low = () => c.ask('mmap', 8 * PAGE, PAGE, PROT_RW, PRIVATE | 0x20 | FIXED, -1, 0)
+    expect(c.text('/proc/sys/vm/mmap_min_addr')).toBe('4096\n')
+    expect(c.write('/proc/sys/vm/mmap_min_addr', '65536')).toBe('ok')
+    expect(low()).toBe('ok')
+    c.mmap(A, 1, PROT_RW)
+    expect(c.ask('setuid', 1000)).toBe('ok')
+    expect(low()).toBe('-EPERM')
+    expect(c.ask('mremap', A, PAGE, PAGE, 3, 8 * PAGE)).toBe('-EPERM')
+    expect(c.write('/proc/sys/vm/mmap_min_addr', '4096')).toBe('open -13')
+  })
   it('drop_caches gives clean pages of files back, and vmstat counts it', () => {
     const c = new Reader()
     const disk = c.call('openat', -100, '/bin/program', 0, 0)

@@ -36,7 +36,7 @@ export function findSpace(
   if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0) {
     if (addr < 0 || addr > map.max - length) return ENOMEM
     if (!isPageAligned(addr)) return EINVAL
-    if (addr < Math.max(space.limits.lowest, map.min)) return EPERM
+    if (addr < Math.max(space.lowest, map.min)) return EPERM
     if ((flags & MAP_FIXED_NOREPLACE) !== 0 && !map.isFree(addr, addr + length)) return EEXIST
     return addr
   }

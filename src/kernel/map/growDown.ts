@@ -3,8 +3,6 @@ import { prepareAnonGroup } from './anonGroup.ts'
 import { VM_GROWSDOWN, VM_LOCKED, type VmMapEntry } from './entry.ts'
 import type { VmSpace } from './vmSpace.ts'
 
-/** vm.mmap_min_addr */
-export const MMAP_MIN_ADDR = 4096
 /** What is mapped lower has been asked for by address: no stack comes there. */
 const STACK_MIN_ADDR = 65536
 /** Pages kept free between a growing stack and an accessible mapping below it. */

@@ -181,7 +181,7 @@ function moveTo(r: Request, entry: VmMapEntry): number | Err {
     const error = munmapLocked(space, old + newLength, oldLength - newLength)
     if (error !== 0) return error
   }
-  if (to < space.limits.lowest) return EPERM
+  if (to < space.lowest) return EPERM
   return move(r, space.map.lookup(old)!, old, Math.min(oldLength, newLength), to, newLength)
 }
 
@@ -207,7 +207,7 @@ function moveEach(r: Request): number | Err {
     const to = target + (s - old)
     const error = munmapLocked(space, to, e - s)
     if (error !== 0) return error
-    if (to < space.limits.lowest) return EPERM
+    if (to < space.lowest) return EPERM
     r.newsBefore = space.map.news.length
     const moved = move(r, space.map.lookup(s)!, s, e - s, to, e - s)
     if (isErr(moved)) return moved

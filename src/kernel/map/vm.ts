@@ -89,6 +89,8 @@ export class Vm {
   readonly commit = new CommitPolicy()
   /** Entries that a new address space may have. */
   maxMapCount = 65530
+  /** vm.mmap_min_addr: below it only those map who may (`SpaceLimits.mapsLow`). */
+  minAddress = 4096
   /** Pages with a wiring (uvmexp.wired), and how many there may be. */
   wiredPages = 0
   wiredMax: number

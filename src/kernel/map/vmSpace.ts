@@ -35,7 +35,6 @@ import {
 } from './entry.ts'
 import { mayCommit } from './commit.ts'
 import { takeNews } from './faultListener.ts'
-import { MMAP_MIN_ADDR } from './growDown.ts'
 import type { Personality } from './personality.ts'
 import { uvmUnmap } from './uvmUnmap.ts'
 import type { Vm } from './vm.ts'
@@ -47,8 +46,8 @@ export interface SpaceLimits {
   data: number
   stack: number
   memlock: number
-  /** The lowest address that may be asked for: vm.mmap_min_addr, but for those with CAP_SYS_RAWIO. */
-  lowest: number
+  /** May ask for addresses below `Vm.minAddress`: those with CAP_SYS_RAWIO. */
+  mapsLow: boolean
 }
 
 export class VmSpace {
@@ -68,7 +67,7 @@ export class VmSpace {
   argEnd = 0
   envStart = 0
   envEnd = 0
-  limits: SpaceLimits = { as: Infinity, data: Infinity, stack: 8 * MiB, memlock: 8 * MiB, lowest: MMAP_MIN_ADDR }
+  limits: SpaceLimits = { as: Infinity, data: Infinity, stack: 8 * MiB, memlock: 8 * MiB, mapsLow: false }
   /** mlockall(MCL_FUTURE): flags that later mappings get. */
   futureFlags = 0
   maxMapCount: number
@@ -93,6 +92,10 @@ export class VmSpace {
   get peakResidentPages(): number {
     const { peakResident, residentCount } = this.map.pmap
     return Math.max(peakResident, residentCount)
+  }
+  /** The lowest address that may be asked for. */
+  get lowest(): number {
+    return this.limits.mapsLow ? 0 : this.vm.minAddress
   }
   /** From now on the peak is what is resident now. */
   forgetPeak(): void {

@@ -38,7 +38,7 @@ const INT_MAX = 2 ** 31 - 1
 
 /** The files of /proc/sys/vm. @manual proc_sys_vm(5) */
 export function vmSettings(kernel: Kernel): DirNode {
-  const { phys, machine, vm } = kernel
+  const { phys, vm } = kernel
   const { commit } = vm
   const spaces = () => [...kernel.processes.byPid.values()].flatMap(({ space }) => (space === null ? [] : [space]))
   return fixedDir({
@@ -80,7 +80,12 @@ export function vmSettings(kernel: Kernel): DirNode {
         if (isErr(done)) return done
       },
     ),
-    mmap_min_addr: fixed(machine.layout.user.start),
+    mmap_min_addr: setting(
+      () => vm.minAddress,
+      0,
+      Number.MAX_SAFE_INTEGER,
+      (value) => void (vm.minAddress = value),
+    ),
     nr_hugepages: fixed(0),
     nr_overcommit_hugepages: fixed(0),
     oom_dump_tasks: kept(1, 0, 1),

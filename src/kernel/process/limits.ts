@@ -2,7 +2,7 @@
 
 import { MiB } from '../../base/index.ts'
 import { CAP_IPC_LOCK, CAP_SYS_RAWIO, capable, type Credentials, DEFAULT_FD_LIMIT } from '../file/index.ts'
-import { MMAP_MIN_ADDR, type SpaceLimits } from '../map/index.ts'
+import type { SpaceLimits } from '../map/index.ts'
 
 export const RLIMIT_CPU = 0
 export const RLIMIT_FSIZE = 1
@@ -54,7 +54,7 @@ export class Limits {
       data: this.soft[RLIMIT_DATA]!,
       stack: this.soft[RLIMIT_STACK]!,
       memlock: capable(who, CAP_IPC_LOCK) ? Infinity : this.soft[RLIMIT_MEMLOCK]!,
-      lowest: capable(who, CAP_SYS_RAWIO) ? 0 : MMAP_MIN_ADDR,
+      mapsLow: capable(who, CAP_SYS_RAWIO),
     }
   }
 }

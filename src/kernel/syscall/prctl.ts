@@ -2,7 +2,6 @@
 
 import { EFAULT, EINVAL, EPERM, type Err, isErr, type Sleep } from '../../base/index.ts'
 import { CAP_LAST, CAP_SETPCAP, capable, nameFromBytes, nameToBytes } from '../file/index.ts'
-import { MMAP_MIN_ADDR } from '../map/index.ts'
 import {
   copyIn,
   copyInString,
@@ -222,7 +221,7 @@ function* setSpace(thread: Thread): Sleep<number> {
 }
 /** In the window, in order, and within RLIMIT_DATA. */
 function areMarks({ space, process }: Thread, marks: readonly number[]): boolean {
-  if (marks.some((at) => at >= space.map.max || at < MMAP_MIN_ADDR)) return false
+  if (marks.some((at) => at >= space.map.max || at < space.vm.minAddress)) return false
   const [code, endCode, data, endData, startBrk, brk, , arg, argEnd, env, envEnd] = marks as number[]
   if (code! >= endCode! || data! > endData! || startBrk! > brk! || arg! > argEnd! || env! > envEnd!) return false
   return brk! - startBrk! + (endData! - data!) <= process.limits.soft[RLIMIT_DATA]!
