@@ -56,6 +56,7 @@ export interface Booted {
   readonly scheduler: Scheduler
   readonly harts: readonly Hart[]
   readonly decodeCache: DecodeCache
+  readonly reclaimer: LinuxReclaimer
   /** The directory of programs that the system was given, at /bin. */
   readonly programs: MemoryFiles
   readonly devFs: RamFs
@@ -164,7 +165,7 @@ export function boot(config: CheckedConfig): Booted {
   must(mount(files, makeProcFs(kernel), at('/proc')))
   must(mount(files, makeSysFs(kernel), at('/sys')))
   must(mount(files, new HostFs(files, programs, { latencyNs: config.diskLatency * 1000 }), at('/bin')))
-  return { machine, kernel, scheduler, harts, decodeCache, programs, devFs }
+  return { machine, kernel, scheduler, harts, decodeCache, reclaimer, programs, devFs }
 }
 
 /** RAM of each node: equal shares, the last one with the rest, each from the start of a section. */

@@ -171,7 +171,10 @@ export function makeReport(config: CheckedConfig, booted: Booted, record: RunRec
   const living = [...kernel.processes.byPid.values()].filter((process) => process.space !== null)
   const { first } = record
   // A fault that waited for a disk is major, whether it then mapped the page or copied it.
-  const majorCopies = Math.max(0, stats.majorFaults - stats.flt_obj)
+  const fileMajor = stats.majorFaults - stats.swapFaults
+  const majorCopies = Math.max(0, fileMajor - stats.flt_obj)
+  const swapCopies = Math.max(0, stats.swapFaults - stats.flt_anon)
+  const { swap } = kernel.vm.anons
   return {
     schema: REPORT_SCHEMA,
     machine: {
@@ -194,10 +197,11 @@ export function makeReport(config: CheckedConfig, booted: Booted, record: RunRec
       total: stats.minorFaults + stats.majorFaults + stats.protectionFaults,
       zeroFill: stats.flt_przero,
       zeroPage: stats.zeroPageReads,
-      copyOnWrite: stats.flt_acow + stats.flt_prcopy - majorCopies,
-      fileMinor: stats.flt_obj - stats.majorFaults + majorCopies,
-      fileMajor: stats.majorFaults,
-      remap: stats.flt_anon,
+      copyOnWrite: stats.flt_acow + stats.flt_prcopy - majorCopies - swapCopies,
+      fileMinor: stats.flt_obj - fileMajor + majorCopies,
+      fileMajor,
+      swapIn: stats.swapFaults,
+      remap: stats.flt_anon - stats.swapFaults + swapCopies,
       protection: stats.protectionFaults,
     },
     tlb: {
@@ -212,6 +216,15 @@ export function makeReport(config: CheckedConfig, booted: Booted, record: RunRec
       interrupts: kernel.pmaps.counters.ipis,
     },
     frames: frameReport(kernel, record.atBoot),
+    swap:
+      swap === null
+        ? null
+        : {
+            pages: swap.swpages,
+            inUse: swap.swpginuse,
+            pagesOut: kernel.phys.events.get('pswpout'),
+            pagesIn: kernel.phys.events.get('pswpin'),
+          },
     processes: [...record.ended, ...living.map((process) => processReport(process, process.space, true))],
     processesLeftOut: record.leftOut,
   }

@@ -37,6 +37,7 @@ const sample: Report = {
     copyOnWrite: 1,
     fileMinor: 1,
     fileMajor: 1,
+    swapIn: 0,
     remap: 1,
     protection: 1,
   },
@@ -64,6 +65,7 @@ const sample: Report = {
     freeAtBoot: 16001,
     leaked: 0,
   },
+  swap: { pages: 16383, inUse: 12, pagesOut: 40, pagesIn: 28 },
   processes: Array.from({ length: 40 }, (_, i) => ({
     pid: i + 1,
     parent: i,

@@ -21,6 +21,8 @@ export interface Report {
   readonly faults: FaultReport
   readonly tlb: TlbReport
   readonly frames: FrameReport
+  /** null: the machine has no swap device. */
+  readonly swap: SwapReport | null
   /** In the order of their ends, then those that still run; the first program is process 1. */
   readonly processes: readonly ProcessReport[]
   /** Processes that ended and are left out of `processes`, when there were very many. */
@@ -70,6 +72,8 @@ export interface FaultReport {
   readonly fileMinor: number
   /** A page that had to come from a disk. */
   readonly fileMajor: number
+  /** A private page that had to come back from swap. */
+  readonly swapIn: number
   /** The process's own page, entered again or with more permission. */
   readonly remap: number
   /** Ended in SIGSEGV, SIGBUS or EFAULT. */
@@ -107,6 +111,15 @@ export interface FrameReport {
   readonly freeAtBoot: number
   /** Missing now and not explained by a cache, a live process or the kernel's own tables: 0 unless there is a leak. */
   readonly leaked: number
+}
+
+/** Pages of 4096 bytes. */
+export interface SwapReport {
+  readonly pages: number
+  readonly inUse: number
+  /** Written to the devices and read back since boot. */
+  readonly pagesOut: number
+  readonly pagesIn: number
 }
 
 export interface ProcessReport {
@@ -148,6 +161,15 @@ export function formatReport(report: Report): string {
     ),
     field('time', `${duration(report.simulatedNs)} simulated`),
   )
+  if (report.swap !== null) {
+    const { pages, inUse, pagesOut, pagesIn } = report.swap
+    lines.push(
+      field(
+        'swap',
+        `${plural(pages, 'page')}, ${count(inUse)} in use; ${plural(pagesOut, 'page')} written, ${count(pagesIn)} read back`,
+      ),
+    )
+  }
 
   lines.push(rule('faults and translation'))
   lines.push(
@@ -159,6 +181,7 @@ export function formatReport(report: Report): string {
         ['  copy-on-write', count(faults.copyOnWrite)],
         ['  file, minor', count(faults.fileMinor)],
         ['  file, major', count(faults.fileMajor)],
+        ...(report.swap === null ? [] : [['  from swap, major', count(faults.swapIn)] as [string, string]]),
         ['  own page again', count(faults.remap)],
         ['  protection', count(faults.protection)],
       ],

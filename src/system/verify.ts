@@ -12,7 +12,7 @@ import type { Booted } from './boot.ts'
  * Recomputes the invariants of every room: frames, page tables and TLBs, address spaces and the anons behind them,
  * files, the scheduler's lists; and that /proc shows what is. Slow: for tests and after a program has ended.
  */
-export function verifySystem({ kernel, scheduler }: Booted): void {
+export function verifySystem({ kernel, scheduler, reclaimer }: Booted): void {
   verifyPhys(kernel.phys)
   verifyPmaps(kernel.pmaps)
   const maps = new Set<VmMap>()
@@ -26,8 +26,22 @@ export function verifySystem({ kernel, scheduler }: Booted): void {
   }
   verifyProcesses(kernel)
   verifyPageCache(kernel.files.cache)
+  verifySwap(kernel)
+  reclaimer.daemon?.policy.verify()
   scheduler.verify()
   verifyProc(kernel)
+}
+
+/** Every slot in use is an anon's, or a page's of a memory file; slots that gave an error stay in use for nobody. */
+function verifySwap({ vm: { anons, objects } }: Kernel): void {
+  const { swap } = anons
+  if (swap === null) return
+  swap.verify()
+  let slots = swap.devices.reduce((sum, device) => sum + device.bad, 0)
+  for (let anon = 1; anon < anons.capacity; anon++) if (anons.ref[anon]! > 0 && anons.slot[anon]! > 0) slots++
+  for (const { backing } of objects.byId.values())
+    if (backing instanceof Vnode) for (const slot of backing.object?.slots?.values() ?? []) if (slot > 0) slots++
+  kassert(slots === swap.swpginuse, 'every swap slot in use has an owner', `${slots} of ${swap.swpginuse}`)
 }
 
 /** Parents and children, threads and their process agree. */

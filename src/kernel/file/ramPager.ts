@@ -11,6 +11,8 @@ import type { Access, MemoryObject, SwapStore } from '../object/index.ts'
 import {
   deleteFromPageCache,
   getCachePage,
+  isolateLruPage,
+  putbackLruPage,
   putCachePage,
   setPageDirty,
   setPageDirtyNoWriteback,
@@ -105,6 +107,7 @@ export class RamPager implements FilePager, SwapStore {
     const f = cache.frames.frameOf(page)
     const pgoff = indexes[f]!
     const slot = this.slotOf(object, pgoff)
+    this.#makeSwapBacked(page, f)
     if (slot === 0) {
       zeroBytes(cache, page, 0, PAGE_SIZE)
       flags[f]! |= PG_uptodate
@@ -122,6 +125,15 @@ export class RamPager implements FilePager, SwapStore {
     }
     unlockPage(cache, page)
   }
+  /** The page counts as shared memory; the list of the page cache that it is on depends on that. */
+  #makeSwapBacked(page: Pfn, f: number): void {
+    const { cache } = this.#files
+    if (cache.has(f, PG_swapbacked)) return
+    const wasListed = isolateLruPage(cache, page)
+    cache.frames.flags[f]! |= PG_swapbacked
+    cache.count(f, NR_SHMEM, 1)
+    if (wasListed) putbackLruPage(cache, page)
+  }
   #noteRead(object: FileObject, read: SwapRead): void {
     const reads = this.#reads.get(object)
     if (reads === undefined) this.#reads.set(object, new Set([read]))
@@ -136,8 +148,7 @@ export class RamPager implements FilePager, SwapStore {
     if (error === 0) {
       object.slots!.delete(pgoff)
       uvmSwapFree(swap!, slot, 1)
-      flags[f]! |= PG_uptodate | PG_dirty | PG_swapbacked
-      cache.count(f, NR_SHMEM, 1)
+      flags[f]! |= PG_uptodate | PG_dirty
       phys.queues?.activate(f)
     } else {
       uvmSwapMarkBad(swap!, slot, 1)

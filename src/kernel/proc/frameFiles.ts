@@ -19,7 +19,6 @@ import {
   PG_reserved,
   PG_slab,
   PG_swapbacked,
-  PG_swapcache,
   PG_tail,
   PG_unevictable,
   PG_uptodate,
@@ -45,7 +44,6 @@ const FLAGS: readonly (readonly [flag: number, bit: number])[] = [
   [PG_writeback, 8],
   [PG_reclaim, 9],
   [PG_anon, 12],
-  [PG_swapcache, 13],
   [PG_swapbacked, 14],
   [PG_head, 15],
   [PG_tail, 16],
@@ -57,6 +55,7 @@ const FLAGS: readonly (readonly [flag: number, bit: number])[] = [
 const KPF_LRU = 2 ** 5
 const KPF_BUDDY = 2 ** 10
 const KPF_MMAP = 2 ** 11
+const KPF_SWAPCACHE = 2 ** 13
 const KPF_UNEVICTABLE = 2 ** 18
 const KPF_NOPAGE = 2 ** 20
 const KPF_ZERO_PAGE = 2 ** 24
@@ -80,6 +79,7 @@ export function frameFlags(kernel: Kernel): FrameWord {
     for (const [flag, bit] of FLAGS) if ((flags & flag) !== 0) word += 2 ** bit
     // Pages of programs are on a list, if only on that of their flags.
     if (frames.owner[f] !== 0 && frames.refcount[f]! > 0 && (flags & (PG_slab | PG_pagetable)) === 0) word += KPF_LRU
+    if ((flags & PG_anon) !== 0 && vm.anons.slot[frames.owner[f]!]! > 0) word += KPF_SWAPCACHE
     if (frames.mapcount[f]! >= 0) word += KPF_MMAP
     if (pfn === vm.zeroPfn) word += KPF_ZERO_PAGE
     if (mlocked.has(f)) word += KPF_MLOCKED

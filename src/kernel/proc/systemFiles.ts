@@ -51,8 +51,8 @@ export function meminfoText(kernel: Kernel): string {
     ['MemAvailable', Math.max(0, Math.floor(available))],
     // Always 0: no file system here caches blocks of a device beside the pages of its files.
     ['Buffers', 0],
-    ['Cached', of('nr_file_pages')],
-    ['SwapCached', vm.anons.swap?.cachedPages ?? 0],
+    ['Cached', of('nr_file_pages') - of('nr_swapcached')],
+    ['SwapCached', of('nr_swapcached')],
     ['Active', of('nr_active_anon') + of('nr_active_file')],
     ['Inactive', of('nr_inactive_anon') + of('nr_inactive_file')],
     ['Active(anon)', of('nr_active_anon')],
@@ -141,7 +141,6 @@ export function vmstatText(kernel: Kernel): string {
   const own: Readonly<Record<string, number>> = {
     pgfault: vm.stats.minorFaults + vm.stats.majorFaults,
     pgmajfault: vm.stats.majorFaults,
-    nr_swapcached: vm.anons.swap?.cachedPages ?? 0,
     thp_fault_alloc: vm.stats.largePages,
     thp_collapse_alloc: vm.stats.collapses,
     thp_collapse_alloc_failed: vm.stats.collapseFailures,

@@ -111,8 +111,10 @@ function countWords({ flags, upper, leaves }: FrameView): Map<string, number> {
     const kind = isAnon || has(word, 'swapbacked') ? 'anon' : 'file'
     add(has(word, 'unevictable') ? 'nr_unevictable' : `nr_${has(word, 'active') ? 'active' : 'inactive'}_${kind}`)
     if (leaves[f]! > 0) add(isAnon ? 'nr_anon_pages' : 'nr_mapped')
-    if (isAnon) add('anons')
-    else {
+    if (isAnon) {
+      add('anons')
+      if (has(word, 'swapcache')) add('nr_file_pages')
+    } else {
       add('nr_file_pages')
       if (has(word, 'swapbacked')) add('nr_shmem')
       else if (has(word, 'dirty')) add('nr_dirty')
@@ -179,7 +181,7 @@ function verifyTotals(kernel: Kernel, view: FrameView, locked: ReadonlySet<numbe
   same('meminfo: PageTables', shown('PageTables'), tables)
 
   const files = countObjects(kernel)
-  same('meminfo: Cached', shown('Cached') + shown('SwapCached') + shown('Buffers'), files.pages)
+  same('meminfo: Cached', shown('Cached') + shown('Buffers'), files.pages)
   same('meminfo: Shmem', shown('Shmem'), files.shmem)
   same('meminfo: Dirty', shown('Dirty'), files.dirty)
   same('meminfo: Writeback', shown('Writeback'), files.writeback)

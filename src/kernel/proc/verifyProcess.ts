@@ -1,6 +1,6 @@
 import { isErr, PAGE_SIZE, panic } from '../../base/index.ts'
 import { F_ACCESSED, F_DIRTY } from '../../machine/index.ts'
-import type { VmSpace } from '../map/index.ts'
+import { forEachSwapped, type VmSpace } from '../map/index.ts'
 import { ATTR_MODIFIED, ATTR_TOUCHED, pmapForEach, pmapForEachSoft, pmapLookup, SOFT_GUARD } from '../pmap/index.ts'
 import type { Kernel, Process } from '../process/index.ts'
 import { mapsText } from './maps.ts'
@@ -130,12 +130,13 @@ function verifyNames(name: string, process: Process, space: VmSpace, entries: re
     if (!ranges.has(range)) panic('what /proc shows is so', `${name}/map_files: ${range} shown, no such entry`)
 }
 
-/** Numbers of the 512-page blocks with any entry of a page table. */
+/** Numbers of the 512-page blocks with any entry of a page table, or any page in swap. */
 function populatedBlocks({ pmap, map }: VmSpace): Set<number> {
   const blocks = new Set<number>()
   const note = (va: number): void => void blocks.add(Math.floor(va / BLOCK_BYTES))
   pmapForEach(pmap, 0, map.max, note)
   pmapForEachSoft(pmap, 0, map.max, note)
+  for (const entry of map.entries()) forEachSwapped(entry, entry.start, entry.end, note)
   return blocks
 }
 function pagesMapped({ pmap, map, vm }: VmSpace): number {
@@ -143,6 +144,16 @@ function pagesMapped({ pmap, map, vm }: VmSpace): number {
   pmapForEach(pmap, 0, map.max, (_va, pfn) => {
     if (pfn !== vm.zeroPfn && vm.phys.frames.indexOf(pfn) >= 0) pages++
   })
+  return pages
+}
+
+/** Pages of a memory file that an entry shows and that are in swap: pagemap knows nothing of them. */
+function sharedInSwap({ map }: VmSpace, { start, end }: SmapsEntry): number {
+  const entry = map.lookup(start)!
+  const { object } = entry
+  let pages = 0
+  for (let va = start; object?.pager.swap !== undefined && va < end; va += PAGE_SIZE)
+    if (object.pager.swap.slotOf(object, entry.pgoffOf(va)) !== 0 && object.pageAt(entry.pgoffOf(va)) < 0) pages++
   return pages
 }
 
@@ -178,7 +189,7 @@ function countEntry(
   check('Referenced', here.referenced * 4)
   check('Anonymous', here.anon * 4)
   check('AnonHugePages', here.large * 4)
-  check('Swap', here.swapped * 4)
+  check('Swap', (here.swapped + sharedInSwap(space, entry)) * 4)
   check('Locked', codes.has('lo') ? pssKb(here.pss) : 0)
   all.add(here)
 }

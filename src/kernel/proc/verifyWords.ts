@@ -7,6 +7,7 @@ const KPF = {
   writeback: 1 << 8,
   buddy: 1 << 10,
   anon: 1 << 12,
+  swapcache: 1 << 13,
   swapbacked: 1 << 14,
   unevictable: 1 << 18,
   pgtable: 1 << 26,

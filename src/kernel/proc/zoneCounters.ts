@@ -46,6 +46,7 @@ export function zoneCounters(kernel: Kernel): ReadonlyMap<number, Counters> {
     own.set('nr_free_pages_blocks', blocks)
     own.set('nr_zone_write_pending', zone.stat[NR_FILE_DIRTY]! + zone.stat[NR_WRITEBACK]!)
     own.set('nr_mlock', 0)
+    own.set('nr_swapcached', 0)
     // Counters that 6.18 has split by kind of page: ours are all of files.
     own.set('workingset_refault_file', own.get('workingset_refault')!)
     own.set('workingset_activate_file', own.get('workingset_activate')!)
@@ -61,6 +62,10 @@ export function zoneCounters(kernel: Kernel): ReadonlyMap<number, Counters> {
     own.set(name, own.get(name)! + 1)
   }
   for (const f of mlocked) addAt(f, 'nr_mlock')
+  for (const f of cachedFrames(kernel)) {
+    addAt(f, 'nr_swapcached')
+    addAt(f, 'nr_file_pages')
+  }
   for (const f of largeFrames(kernel)) addAt(f, 'nr_anon_transparent_hugepages')
   return counters
 }
@@ -86,6 +91,13 @@ export function mlockedFrames(kernel: Kernel): Set<number> {
       })
     }
   return locked
+}
+
+/** Frames of private pages that are in swap as well, or on their way there or back: Linux's swap cache. */
+function* cachedFrames({ phys: { frames }, vm: { anons } }: Kernel): Generator<number> {
+  if (anons.swap === null || anons.swap.swpginuse === anons.swap.swpgonly) return
+  for (let f = 0; f < frames.count; f++)
+    if ((frames.flags[f]! & PG_anon) !== 0 && frames.refcount[f]! > 0 && anons.slot[frames.owner[f]!]! > 0) yield f
 }
 
 /** Numbers of the objects of segments that SHM_LOCK keeps in memory. */

@@ -1,6 +1,7 @@
-import { EAGAIN, EINVAL, type Err, isErr, type Sleep } from '../../base/index.ts'
+import { EAGAIN, EINVAL, ENOMEM, type Err, isErr, type Sleep } from '../../base/index.ts'
 import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE, capable, vnodeHold } from '../file/index.ts'
-import { uvmspaceAddref, uvmspaceFork, uvmspaceFree } from '../map/index.ts'
+import { uvmspaceAddref, uvmspaceFork, uvmspaceFree, type VmSpace } from '../map/index.ts'
+import { allocPages, GFP_KERNEL, putPage } from '../phys/index.ts'
 import type { Kernel } from './kernel.ts'
 import { Limits, RLIMIT_NPROC } from './limits.ts'
 import { Process, Thread } from './process.ts'
@@ -95,11 +96,25 @@ function* waitForVforkChild(thread: Thread, child: Process): Sleep<void> {
   while (child.isVforkChild) if (yield* sleepUnlessEnded(thread, child.vforkQueue)) return
 }
 
+/** Times that memory is waited for before a fork is called out of memory. */
+const MAX_SHORTAGES = 16
+
+/** A copy of an address space. Where there is no frame for its tables at once, memory is reclaimed, and it is tried again. */
+function* forkSpace(kernel: Kernel, from: VmSpace): Sleep<VmSpace | Err> {
+  for (let shortages = 0; ; shortages++) {
+    const space = yield* uvmspaceFork(from)
+    if (space !== ENOMEM || shortages === MAX_SHORTAGES) return space
+    const page = yield* allocPages(kernel.phys, GFP_KERNEL, 0)
+    if (isErr(page)) return ENOMEM
+    putPage(kernel.phys, page)
+  }
+}
+
 function* newProcess(kernel: Kernel, thread: Thread, pid: number, r: CloneRequest): Sleep<Thread | Err> {
   const { flags } = r
   const { process } = thread
   const sharesMemory = (flags & CLONE_VM) !== 0
-  const space = sharesMemory ? process.space! : yield* uvmspaceFork(process.space!)
+  const space = sharesMemory ? process.space! : yield* forkSpace(kernel, process.space!)
   if (isErr(space)) return space
   if (sharesMemory) uvmspaceAddref(space)
   // The wait may have given the number away.

@@ -97,10 +97,6 @@ export class Swap {
   get freePages(): number {
     return this.swpages - this.swpginuse
   }
-  /** Slots whose page is in memory too, or on its way: Linux's swap cache. */
-  get cachedPages(): number {
-    return this.swpginuse - this.swpgonly
-  }
   /** Devices in the order in which they were added: Linux's swap types. */
   get byNumber(): readonly SwapDevice[] {
     return [...this.devices].sort((a, b) => a.first - b.first)
