@@ -6,10 +6,11 @@ import { procSubjects } from './model.ts'
 
 /** Random orders of each kind of machine: 10,000 in all. */
 const STEPS: Readonly<Record<string, number>> = {
-  'proc-ample': 4500,
-  'proc-nodes': 2000,
+  'proc-ample': 3500,
+  'proc-nodes': 1500,
   'proc-large': 1500,
-  'proc-scarce': 2000,
+  'proc-scarce': 1500,
+  'proc-swap': 2000,
 }
 
 describe('the sums of /proc agree', () => {

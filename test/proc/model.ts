@@ -277,6 +277,7 @@ const SETTINGS: Readonly<Record<string, Setting>> = {
   'proc-nodes': { config: { memory: '64M', nodes: 2, cpus: 2 }, pages: 2048 },
   'proc-large': { config: { memory: '128M', largePages: 'always' }, pages: 2048 },
   'proc-scarce': { config: { memory: '8M' }, pages: 160 },
+  'proc-swap': { config: { memory: '8M', swap: '32M' }, pages: 512 },
 }
 /** What `npm run fuzz` carries out, and the tests a part of. */
 export const procSubjects: readonly Subject<Step>[] = Object.entries(SETTINGS).map(([name, setting]) => ({

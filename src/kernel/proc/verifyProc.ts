@@ -11,7 +11,9 @@ import {
   MIGRATE_ISOLATE,
   MIGRATE_PCPTYPES,
   MIGRATE_TYPES,
+  PG_anon,
   PG_dirty,
+  PG_released,
   PG_swapbacked,
   PG_writeback,
   type Phys,
@@ -19,6 +21,7 @@ import {
 import { pmapForEach } from '../pmap/index.ts'
 import type { Kernel } from '../process/index.ts'
 import { type FrameWord, frameFlags, frameMappings, frameWords } from './frameFiles.ts'
+import { swapsText } from './memoryTexts.ts'
 import { meminfoText, vmstatText } from './systemFiles.ts'
 import { fieldsOf, same, zoneinfoFields } from './verifyFields.ts'
 import { type FrameView, verifyProcess } from './verifyProcess.ts'
@@ -187,15 +190,27 @@ function verifyTotals(kernel: Kernel, view: FrameView, locked: ReadonlySet<numbe
   same('meminfo: Writeback', shown('Writeback'), files.writeback)
   same('meminfo: Committed_AS', shown('Committed_AS'), committed + files.promised)
 
+  const swaps = swapsText(kernel)
+    .split('\n')
+    .slice(1, -1)
+    .map((row) => row.split(/\s+/).slice(2, 4).map(Number))
+  const [size, used] = [0, 1].map((column) => swaps.reduce((sum, row) => sum + row[column]! / 4, 0))
+  same('meminfo: SwapTotal, by swaps', shown('SwapTotal'), size!)
+  same('meminfo: SwapFree, by swaps', shown('SwapTotal') - shown('SwapFree'), used!)
+  same('swaps: Used', used!, vm.anons.swap?.swpginuse ?? 0)
+
   const free = verifyFreeLists(kernel, zoneinfo)
   same('meminfo: MemFree', shown('MemFree'), free.counted)
   same('kpageflags: BUDDY', counted.get('buddy') ?? 0, free.counted + free.isolated)
   same('vmstat: pgfault', counter('pgfault'), vm.stats.minorFaults + vm.stats.majorFaults)
 }
 
-function residentAnons({ vm: { anons } }: Kernel): number {
+/** Pages that anons own; an anon that is given up while its page is being written keeps it until then (PG_released). */
+function residentAnons({ vm: { anons }, phys: { frames } }: Kernel): number {
   let pages = 0
   for (let anon = 1; anon < anons.capacity; anon++) if (anons.ref[anon]! > 0 && anons.page[anon] !== 0) pages++
+  for (let f = 0; f < frames.count; f++)
+    if ((frames.flags[f]! & (PG_released | PG_anon)) === (PG_released | PG_anon)) pages++
   return pages
 }
 
