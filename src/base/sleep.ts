@@ -49,6 +49,7 @@ export class WaitQueue {
     return true
   }
   wakeAll(): number {
+    if (this.sleepers.length === 0) return 0
     const woken = this.sleepers.splice(0)
     for (const sleeper of woken) sleeper.wake('woken')
     return woken.length

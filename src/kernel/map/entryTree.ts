@@ -18,6 +18,8 @@ const WIDTH = 32
 const SPARSE = WIDTH / 4
 /** No hole: never an address, which is page aligned, of either half. */
 const NONE = -1
+/** A gap as large as any. */
+const ANY = Infinity
 
 /** A node; a leaf has entries, any other has children. */
 export class TreeNode {
@@ -139,16 +141,15 @@ export class EntryTree {
 
   remove(entry: VmMapEntry): void {
     const { prev, next } = entry
-    const leaf = entry.leaf!
-    this.#remove(leaf, leaf.entries.indexOf(entry))
-    entry.leaf = null
     if (prev === null) this.first = next
     else prev.next = next
     if (next === null) this.last = prev
     else next.prev = prev
-    entry.prev = entry.next = null
     this.count--
     if (prev !== null) this.changed(prev)
+    const leaf = entry.leaf!
+    this.#remove(leaf, leaf.entries.indexOf(entry))
+    entry.leaf = entry.prev = entry.next = null
   }
 
   /** The bounds of an entry, or of what follows it, moved: its gap and the summaries above it are recomputed. */
@@ -156,10 +157,11 @@ export class EntryTree {
     const leaf = entry.leaf!
     const at = leaf.entries.indexOf(entry)
     const gap = this.#gapBehind(entry)
-    if (leaf.bounds[WIDTH + at] === gap && leaf.bounds[at] === entry.start) return
+    const old = leaf.bounds[WIDTH + at]!
+    if (old === gap && leaf.bounds[at] === entry.start) return
     leaf.bounds[at] = entry.start
     leaf.bounds[WIDTH + at] = gap
-    this.#summarize(leaf)
+    this.#summarize(leaf, old, gap)
   }
 
   /**
@@ -227,7 +229,7 @@ export class EntryTree {
     if (node.count < WIDTH) {
       node.insert(at, start, item)
       node.bounds[WIDTH + at] = gap
-      this.#summarize(node)
+      this.#summarize(node, 0, gap)
       return
     }
     // Where items come in order most stay together, for the next ones go beside them.
@@ -244,12 +246,13 @@ export class EntryTree {
       root.insert(0, node.bounds[0]!, node)
       this.#root = root
     }
-    this.#summarize(node)
+    this.#summarize(node, ANY, 0)
     const parent = node.parent!
     this.#insert(parent, parent.children.indexOf(node) + 1, right.bounds[0]!, right.largestGap(), right)
   }
 
   #remove(node: TreeNode, at: number): void {
+    const gap = node.bounds[WIDTH + at]!
     node.remove(at)
     const { parent } = node
     if (parent === null) {
@@ -263,7 +266,7 @@ export class EntryTree {
       this.#remove(parent, place)
       return
     }
-    this.#summarize(node)
+    this.#summarize(node, gap, 0)
     if (node.count >= SPARSE) return
     const left = place > 0 ? parent.children[place - 1]! : null
     const right = place + 1 < parent.count ? parent.children[place + 1]! : null
@@ -272,20 +275,31 @@ export class EntryTree {
   }
   #join(left: TreeNode, right: TreeNode, placeOfRight: number): void {
     right.moveTail(0, left)
-    this.#summarize(left)
+    this.#summarize(left, ANY, 0)
     this.#remove(left.parent!, placeOfRight)
   }
 
-  /** Carries the first start and the largest gap of a node upwards, as far as anything changes. */
-  #summarize(from: TreeNode): void {
+  /**
+   * Carries the first start and the largest gap of a node upwards, as far as anything changes.
+   *
+   * @param was  the gap of the item that changed, before (0: it was not there; ANY: more than one changed)
+   * @param now  and after (0: it has gone)
+   */
+  #summarize(from: TreeNode, was: number, now: number): void {
     let node = from
+    let before = was
+    let after = now
     for (let { parent } = node; parent !== null; parent = node.parent) {
       const at = parent.children.indexOf(node)
       const start = node.bounds[0]!
-      const gap = node.largestGap()
-      if (parent.bounds[at] === start && parent.bounds[WIDTH + at] === gap) return
+      const old = parent.bounds[WIDTH + at]!
+      // Only where the largest has shrunk must all be looked at.
+      const gap = before >= old && after < before ? node.largestGap() : after > old ? after : old
+      if (parent.bounds[at] === start && old === gap) return
       parent.bounds[at] = start
       parent.bounds[WIDTH + at] = gap
+      before = old
+      after = gap
       node = parent
     }
   }

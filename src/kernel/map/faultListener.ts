@@ -52,9 +52,10 @@ export interface FaultNews {
 
 /** The listeners of `[start, end)` hear that the range goes; each once, with the whole of it. */
 export function tellUnmapped(map: VmMap, start: number, end: number): void {
-  const told: FaultListener[] = []
+  let told = null as FaultListener[] | null
   for (let e = map.firstEndingAbove(start); e !== null && e.start < end; e = e.next) {
-    if (e.listener === null || told.includes(e.listener)) continue
+    if (e.listener === null || told?.includes(e.listener) === true) continue
+    told ??= []
     told.push(e.listener)
     e.listener.unmapped(start, end)
   }

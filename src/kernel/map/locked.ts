@@ -7,10 +7,11 @@ import type { VmMap } from './vmMap.ts'
  * have heard what it did.
  */
 export function* locked<T>(map: VmMap, body: () => T): Sleep<T> {
-  yield* map.lock.write({})
+  const owner = {}
+  if (!map.lock.tryWrite(owner)) yield* map.lock.write(owner)
   const result = body()
   const news = takeNews(map)
   map.lock.unlockWrite()
-  for (const one of news) yield* one.tell()
+  if (news.length > 0) for (const one of news) yield* one.tell()
   return result
 }

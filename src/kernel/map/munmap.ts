@@ -1,5 +1,5 @@
 import { EINVAL, ENOMEM, EPERM, type Err, isPageAligned, roundPage, type Sleep } from '../../base/index.ts'
-import { VM_SEALED } from './entry.ts'
+import { VM_SEALED, type VmMapEntry } from './entry.ts'
 import { tellUnmapped } from './faultListener.ts'
 import { locked } from './locked.ts'
 import type { VmSpace } from './vmSpace.ts'
@@ -39,14 +39,14 @@ export function munmapLocked(space: VmSpace, addr: number, bytes: number, isTold
  */
 export function cutOut(space: VmSpace, start: number, end: number): 0 | Err {
   const { map } = space
-  const first = map.firstEndingAbove(start)
+  let first = map.firstEndingAbove(start)
   if (first === null || first.start >= end) return 0
   if (first.start < start) {
     if (first.end > end && map.entryCount >= space.maxMapCount) return ENOMEM
     if ((first.vmFlags & VM_SEALED) !== 0) return EPERM
-    map.clipStart(first, start)
+    first = map.split(first, start)
   }
-  for (let e = map.firstEndingAbove(start); e !== null && e.start < end; e = e.next) {
+  for (let e: VmMapEntry | null = first; e !== null && e.start < end; e = e.next) {
     if ((e.vmFlags & VM_SEALED) !== 0) return EPERM
     map.clipEnd(e, end)
   }

@@ -292,8 +292,8 @@ export class VmMap {
         unwirePages(entry, entry.start, entry.end)
       }
       if (hasPages) {
-        const isKernels = entry.object !== null && entry.object === this.vm.kernelObject
-        kassert(!isKernels, 'pageable kernel memory is given back by uvmKmFree', entry.start.toString(16))
+        if (entry.object !== null && entry.object === this.vm.kernelObject)
+          panic('pageable kernel memory is given back by uvmKmFree', entry.start.toString(16))
         pmapRemove(this.pmap, entry.start, entry.end, true)
         entry.listener?.forget(entry.start, entry.end)
       }

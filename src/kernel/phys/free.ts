@@ -1,6 +1,6 @@
 // Giving pages back, and the reference count that decides when (physical specification, 1.5 and 1.14).
 
-import { kassert, type Pfn } from '../../base/index.ts'
+import { kassert, panic, type Pfn } from '../../base/index.ts'
 import { freeOneBlock } from './buddy.ts'
 import { PGFREE } from './counters.ts'
 import {
@@ -50,7 +50,7 @@ export function freePageList(phys: Phys, pfns: readonly number[], cold: boolean)
 /** Takes one more reference to a page (of a compound page: to its head). */
 export function getPage(phys: Phys, pfn: Pfn | number): void {
   const f = compoundHead(phys, phys.frames.frameOf(pfn))
-  kassert(phys.frames.refcount[f]! > 0, 'a page with references gets another one', `pfn ${pfn}`)
+  if (phys.frames.refcount[f]! <= 0) panic('a page with references gets another one', `pfn ${pfn}`)
   phys.frames.refcount[f]!++
 }
 
