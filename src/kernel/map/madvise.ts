@@ -284,13 +284,17 @@ function freeLazily(space: VmSpace, entry: VmMapEntry, s: number, e: number): vo
   const { pmaps, phys, anons } = space.vm
   const { frames } = phys
   forgetSwapped(space, entry, s, e)
+  const shared = sharedAnons(entry, s, e)
   pmapCleanRange(space.pmap, s, e, (pfn) => {
     const f = frames.indexOf(pfn as Pfn)
     if (f < 0 || (frames.flags[f]! & PG_anon) === 0) return false
-    // A page that others see keeps what makes it dirty for them.
-    if (frames.mapcount[f]! > 0) return ((frames.attrs[f]! & ATTR_TOUCHED) | (frames.flags[f]! & PG_dirty)) === 0
+    // A page that others see, mapped or not, keeps what makes it dirty for them.
+    const anon = frames.owner[f]!
+    const isShared = frames.mapcount[f]! > 0 || anons.ref[anon]! > 1 || shared.has(anon)
+    if (isShared)
+      return anons.slot[anon] === 0 && ((frames.attrs[f]! & ATTR_TOUCHED) | (frames.flags[f]! & PG_dirty)) === 0
     if ((frames.flags[f]! & PG_locked) === 0) {
-      anonDropSwap(anons, frames.owner[f]!)
+      anonDropSwap(anons, anon)
       anonFreeLazily(anons, f)
       phys.events.add('pglazyfree')
     }
@@ -299,6 +303,17 @@ function freeLazily(space: VmSpace, entry: VmMapEntry, s: number, e: number): vo
     frames.flags[f]! &= ~PG_dirty
     return true
   })
+}
+
+/** Anons of a range that another entry sees through the same amap: that of a child, until one of them writes. */
+function sharedAnons(entry: VmMapEntry, s: number, e: number): Set<number> {
+  const { amap, map } = entry
+  const shared = new Set<number>()
+  if (amap === null || amap.refs === 1) return shared
+  amapForEach(map.vm.chunks, amap, entry.slotOf(s), entry.slotOf(e - 1) + 1, (slot, anon) => {
+    if ((amap.spans === null ? amap.refs : amap.spans.at(slot)) > 1) shared.add(anon)
+  })
+  return shared
 }
 
 /** What is in swap of a range that is given up need never be read. */
