@@ -33,7 +33,7 @@ function brkLocked(space: VmSpace, wanted: number): boolean {
   if (oldEnd === newEnd) return true
   if (newEnd < oldEnd) {
     if (mappedBytes(space, newEnd, oldEnd) === 0) return false
-    tellUnmapped(map, newEnd, oldEnd)
+    tellUnmapped(map.firstEndingAbove(newEnd), newEnd, oldEnd)
     map.removeRange(newEnd, oldEnd)
     return true
   }

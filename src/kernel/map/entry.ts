@@ -3,7 +3,6 @@
 import { PAGE_SIZE } from '../../base/index.ts'
 import type { Amap } from '../anon/index.ts'
 import type { MemoryObject, ObjectMapping } from '../object/index.ts'
-import type { TreeNode } from './entryTree.ts'
 import type { FaultListener } from './faultListener.ts'
 import type { MemoryPolicy } from './policy.ts'
 import type { VmMap } from './vmMap.ts'
@@ -125,7 +124,7 @@ export class VmMapEntry implements ObjectMapping {
   // Place in the map: list, then tree.
   prev: VmMapEntry | null = null
   next: VmMapEntry | null = null
-  leaf: TreeNode | null = null
+  leaf = -1
 
   constructor(map: VmMap, start: number, end: number, a: EntryAttributes) {
     this.map = map

@@ -1,13 +1,13 @@
 // The entries of one map: a doubly linked list in address order, and a B+ tree over the same entries in which every node
 // knows the largest gap below it. Look-up, insertion, removal and both searches for space cost O(log n), and few cache
-// lines: numbers that are compared lie side by side.
-//
-//   node       bounds: | start of item 0 … 31 | largest gap of item 0 … 31 |
-//              items:  entries in a leaf, nodes above
+// lines: all nodes stand in one array, and numbers that are compared lie side by side.
 //
 //   root                   [ . . . ]           A start is that of the first entry below, exactly. The gap of an entry is
 //                         /    |    \          the free space behind it, up to the next entry or the end of the map.
 //   leaves          [ e e ] [ e e e ] [ e ]
+//
+//   node n, from n * STRIDE: | items | parent | leaf? | – | start of item 0 … 31 | largest gap of item 0 … 31 | child 0 … 31 |
+//   entries, from n * WIDTH: of a leaf its entries
 
 import { kassert, panic } from '../../base/index.ts'
 import type { VmMapEntry } from './entry.ts'
@@ -16,79 +16,25 @@ import type { VmMapEntry } from './entry.ts'
 const WIDTH = 32
 /** A node with fewer is joined with a neighbour that has room for all. */
 const SPARSE = WIDTH / 4
-/** No hole: never an address, which is page aligned, of either half. */
+const COUNT = 0
+const PARENT = 1
+const IS_LEAF = 2
+const START = 4
+const GAP = START + WIDTH
+const CHILD = GAP + WIDTH
+const STRIDE = CHILD + WIDTH
+/** No hole: never an address, which is page aligned, of either half. No parent, no free node. */
 const NONE = -1
 /** A gap as large as any. */
 const ANY = Infinity
 
-/** A node; a leaf has entries, any other has children. */
-export class TreeNode {
-  readonly isLeaf: boolean
-  parent: TreeNode | null = null
-  count = 0
-  readonly bounds = new Float64Array(2 * WIDTH)
-  readonly entries: VmMapEntry[] = []
-  readonly children: TreeNode[] = []
-  constructor(isLeaf: boolean) {
-    this.isLeaf = isLeaf
-  }
-  /** Puts an item at a place; the caller sets its gap. */
-  insert(at: number, start: number, item: VmMapEntry | TreeNode): void {
-    const { bounds, count } = this
-    for (let i = count; i > at; i--) {
-      bounds[i] = bounds[i - 1]!
-      bounds[WIDTH + i] = bounds[WIDTH + i - 1]!
-    }
-    bounds[at] = start
-    if (this.isLeaf) {
-      shiftIn(this.entries, at, item as VmMapEntry)
-      ;(item as VmMapEntry).leaf = this
-    } else {
-      shiftIn(this.children, at, item as TreeNode)
-      ;(item as TreeNode).parent = this
-    }
-    this.count++
-  }
-  remove(at: number): void {
-    const { bounds, count } = this
-    for (let i = at + 1; i < count; i++) {
-      bounds[i - 1] = bounds[i]!
-      bounds[WIDTH + i - 1] = bounds[WIDTH + i]!
-    }
-    if (this.isLeaf) shiftOut(this.entries, at)
-    else shiftOut(this.children, at)
-    this.count--
-  }
-  /** Moves the items from `at` on behind those of another node of the same kind. */
-  moveTail(at: number, to: TreeNode): void {
-    for (let i = at; i < this.count; i++) {
-      const item = this.isLeaf ? this.entries[i]! : this.children[i]!
-      to.insert(to.count, this.bounds[i]!, item)
-      to.bounds[WIDTH + to.count - 1] = this.bounds[WIDTH + i]!
-    }
-    if (this.isLeaf) this.entries.length = at
-    else this.children.length = at
-    this.count = at
-  }
-  largestGap(): number {
-    const { bounds, count } = this
-    let gap = 0
-    for (let i = WIDTH; i < WIDTH + count; i++) if (bounds[i]! > gap) gap = bounds[i]!
-    return gap
-  }
-}
-function shiftIn<T>(items: T[], at: number, item: T): void {
-  items.push(item)
-  for (let i = items.length - 1; i > at; i--) items[i] = items[i - 1]!
-  items[at] = item
-}
-function shiftOut<T>(items: T[], at: number): void {
-  for (let i = at + 1; i < items.length; i++) items[i - 1] = items[i]!
-  items.pop()
-}
-
 export class EntryTree {
-  #root = new TreeNode(true)
+  #nodes = new Float64Array(STRIDE)
+  #entries: (VmMapEntry | null)[] = new Array<VmMapEntry | null>(WIDTH).fill(null)
+  #root = 0
+  /** Nodes ever used; those that are free again hang together by their PARENT. */
+  #used = 0
+  #free = NONE
   first: VmMapEntry | null = null
   last: VmMapEntry | null = null
   count = 0
@@ -98,24 +44,44 @@ export class EntryTree {
   constructor(min: number, max: number) {
     this.min = min
     this.max = max
+    this.#root = this.#makeNode(true)
   }
 
   /** The last entry that starts at or before `va`, or null. */
   floor(va: number): VmMapEntry | null {
+    const place = this.#placeOf(va)
+    return place < 0 ? null : this.#entries[place]!
+  }
+  /** The entry that contains `va`, or null. */
+  at(va: number): VmMapEntry | null {
+    const place = this.#placeOf(va)
+    if (place < 0) return null
+    const nodes = this.#nodes
+    const i = place % WIDTH
+    const n = ((place - i) / WIDTH) * STRIDE
+    // The entry itself is not touched for its end if the next one's start is at hand.
+    if (i + 1 < nodes[n + COUNT]!)
+      return va < nodes[n + START + i + 1]! - nodes[n + GAP + i]! ? this.#entries[place]! : null
+    const entry = this.#entries[place]!
+    return va < entry.end ? entry : null
+  }
+  /** Where the last entry that starts at or before `va` stands in `#entries`, or -1. */
+  #placeOf(va: number): number {
+    const nodes = this.#nodes
     let node = this.#root
     for (;;) {
-      const { bounds } = node
+      const n = node * STRIDE
       // The first item of a node that was chosen above starts at or before `va`; only the root must be asked.
       let lo = 0
-      let hi = node.count
+      let hi = nodes[n + COUNT]! | 0
       while (lo < hi) {
         const middle = (lo + hi) >> 1
-        if (bounds[middle]! <= va) lo = middle + 1
+        if (nodes[n + START + middle]! <= va) lo = middle + 1
         else hi = middle
       }
-      if (lo === 0) return null
-      if (node.isLeaf) return node.entries[lo - 1]!
-      node = node.children[lo - 1]!
+      if (lo === 0) return NONE
+      if (nodes[n + IS_LEAF]! !== 0) return node * WIDTH + lo - 1
+      node = nodes[n + CHILD + lo - 1]! | 0
     }
   }
 
@@ -129,13 +95,13 @@ export class EntryTree {
     if (next === null) this.last = entry
     else next.prev = entry
     this.count++
-    let leaf = prev === null ? (next === null ? this.#root : next.leaf!) : prev.leaf!
-    let at = prev === null ? 0 : leaf.entries.indexOf(prev) + 1
-    if (leaf.count === WIDTH && at === WIDTH && next !== null && next.leaf!.count < WIDTH) {
-      leaf = next.leaf!
+    let leaf = prev === null ? (next === null ? this.#root : next.leaf) : prev.leaf
+    let at = prev === null ? 0 : this.#indexOf(prev) + 1
+    if (at === WIDTH && next !== null && this.#count(next.leaf) < WIDTH) {
+      leaf = next.leaf
       at = 0
     }
-    this.#insert(leaf, at, entry.start, this.#gapBehind(entry), entry)
+    this.#insert(leaf, at, entry.start, this.#gapBehind(entry), entry, NONE)
     if (prev !== null) this.changed(prev)
   }
 
@@ -147,21 +113,22 @@ export class EntryTree {
     else next.prev = prev
     this.count--
     if (prev !== null) this.changed(prev)
-    const leaf = entry.leaf!
-    this.#remove(leaf, leaf.entries.indexOf(entry))
-    entry.leaf = entry.prev = entry.next = null
+    this.#remove(entry.leaf, this.#indexOf(entry))
+    entry.leaf = NONE
+    entry.prev = entry.next = null
   }
 
   /** The bounds of an entry, or of what follows it, moved: its gap and the summaries above it are recomputed. */
   changed(entry: VmMapEntry): void {
-    const leaf = entry.leaf!
-    const at = leaf.entries.indexOf(entry)
+    const nodes = this.#nodes
+    const n = entry.leaf * STRIDE
+    const at = this.#indexOf(entry)
     const gap = this.#gapBehind(entry)
-    const old = leaf.bounds[WIDTH + at]!
-    if (old === gap && leaf.bounds[at] === entry.start) return
-    leaf.bounds[at] = entry.start
-    leaf.bounds[WIDTH + at] = gap
-    this.#summarize(leaf, old, gap)
+    const old = nodes[n + GAP + at]!
+    if (old === gap && nodes[n + START + at] === entry.start) return
+    nodes[n + START + at] = entry.start
+    nodes[n + GAP + at] = gap
+    this.#summarize(entry.leaf, old, gap)
   }
 
   /**
@@ -179,13 +146,16 @@ export class EntryTree {
   holeEnd = 0
   holeNext: VmMapEntry | null = null
 
-  #highest(node: TreeNode, size: number, low: number, high: number): boolean {
-    const { bounds } = node
-    for (let i = node.count - 1; i >= 0; i--) {
-      const start = bounds[i]!
-      if (start < high && bounds[WIDTH + i]! >= size) {
+  #highest(node: number, size: number, low: number, high: number): boolean {
+    const nodes = this.#nodes
+    const n = node * STRIDE
+    for (let i = this.#count(node) - 1; i >= 0; i--) {
+      const start = nodes[n + START + i]!
+      if (start < high && nodes[n + GAP + i]! >= size) {
         if (
-          node.isLeaf ? this.#clipBehind(node, i, size, low, high) : this.#highest(node.children[i]!, size, low, high)
+          this.#isLeaf(node)
+            ? this.#clipBehind(node, i, size, low, high)
+            : this.#highest(this.#child(node, i), size, low, high)
         )
           return true
       }
@@ -193,12 +163,18 @@ export class EntryTree {
     }
     return false
   }
-  #lowest(node: TreeNode, size: number, low: number, high: number): boolean {
-    const { bounds, count } = node
-    for (let i = 0; i < count && bounds[i]! < high; i++) {
+  #lowest(node: number, size: number, low: number, high: number): boolean {
+    const nodes = this.#nodes
+    const n = node * STRIDE
+    const count = this.#count(node)
+    for (let i = 0; i < count && nodes[n + START + i]! < high; i++) {
       // What lies in front of the next item ends where that begins.
-      if (bounds[WIDTH + i]! < size || (i + 1 < count && bounds[i + 1]! <= low)) continue
-      if (node.isLeaf ? this.#clipBehind(node, i, size, low, high) : this.#lowest(node.children[i]!, size, low, high))
+      if (nodes[n + GAP + i]! < size || (i + 1 < count && nodes[n + START + i + 1]! <= low)) continue
+      if (
+        this.#isLeaf(node)
+          ? this.#clipBehind(node, i, size, low, high)
+          : this.#lowest(this.#child(node, i), size, low, high)
+      )
         return true
     }
     return false
@@ -206,9 +182,9 @@ export class EntryTree {
   #clipFront(size: number, low: number, high: number): boolean {
     return this.#clip(this.min, this.first === null ? this.max : this.first.start, this.first, size, low, high)
   }
-  #clipBehind(leaf: TreeNode, i: number, size: number, low: number, high: number): boolean {
-    const { end, next } = leaf.entries[i]!
-    return this.#clip(end, end + leaf.bounds[WIDTH + i]!, next, size, low, high)
+  #clipBehind(leaf: number, i: number, size: number, low: number, high: number): boolean {
+    const { end, next } = this.#entries[leaf * WIDTH + i]!
+    return this.#clip(end, end + this.#nodes[leaf * STRIDE + GAP + i]!, next, size, low, high)
   }
   #clip(start: number, end: number, next: VmMapEntry | null, size: number, low: number, high: number): boolean {
     const lo = Math.max(start, low)
@@ -224,59 +200,180 @@ export class EntryTree {
     return (entry.next === null ? this.max : entry.next.start) - entry.end
   }
 
+  // Nodes.
+  #count(node: number): number {
+    return this.#nodes[node * STRIDE + COUNT]! | 0
+  }
+  #isLeaf(node: number): boolean {
+    return this.#nodes[node * STRIDE + IS_LEAF]! !== 0
+  }
+  #parent(node: number): number {
+    return this.#nodes[node * STRIDE + PARENT]! | 0
+  }
+  #child(node: number, i: number): number {
+    return this.#nodes[node * STRIDE + CHILD + i]! | 0
+  }
+  /** The place of an entry in its leaf: the first item that starts nowhere before it, for a start only ever moves down. */
+  #indexOf(entry: VmMapEntry): number {
+    const nodes = this.#nodes
+    const { start } = entry
+    const n = entry.leaf * STRIDE
+    let lo = 0
+    let hi = nodes[n + COUNT]! | 0
+    while (lo < hi) {
+      const middle = (lo + hi) >> 1
+      if (nodes[n + START + middle]! < start) lo = middle + 1
+      else hi = middle
+    }
+    return lo
+  }
+  #indexOfChild(parent: number, child: number): number {
+    const nodes = this.#nodes
+    const from = parent * STRIDE + CHILD
+    let i = from
+    while (nodes[i] !== child) i++
+    return i - from
+  }
+  #makeNode(isLeaf: boolean): number {
+    let node = this.#free
+    if (node !== NONE) this.#free = this.#parent(node)
+    else {
+      node = this.#used++
+      if (node * STRIDE === this.#nodes.length) {
+        const larger = new Float64Array(2 * this.#nodes.length)
+        larger.set(this.#nodes)
+        this.#nodes = larger
+      }
+      while (this.#entries.length < (node + 1) * WIDTH) this.#entries.push(null)
+    }
+    const n = node * STRIDE
+    this.#nodes[n + COUNT] = 0
+    this.#nodes[n + PARENT] = NONE
+    this.#nodes[n + IS_LEAF] = isLeaf ? 1 : 0
+    return node
+  }
+  #freeNode(node: number): void {
+    this.#nodes[node * STRIDE + PARENT] = this.#free
+    this.#free = node
+  }
+  /** Puts an item at a place of a node with room: an entry into a leaf, a child into any other. */
+  #put(node: number, at: number, start: number, gap: number, entry: VmMapEntry | null, child: number): void {
+    const nodes = this.#nodes
+    const entries = this.#entries
+    const n = node * STRIDE
+    const isLeaf = entry !== null
+    for (let i = this.#count(node); i > at; i--) {
+      nodes[n + START + i] = nodes[n + START + i - 1]!
+      nodes[n + GAP + i] = nodes[n + GAP + i - 1]!
+      if (isLeaf) entries[node * WIDTH + i] = entries[node * WIDTH + i - 1]!
+      else nodes[n + CHILD + i] = nodes[n + CHILD + i - 1]!
+    }
+    nodes[n + START + at] = start
+    nodes[n + GAP + at] = gap
+    if (isLeaf) {
+      entries[node * WIDTH + at] = entry
+      entry.leaf = node
+    } else {
+      nodes[n + CHILD + at] = child
+      nodes[child * STRIDE + PARENT] = node
+    }
+    nodes[n + COUNT]!++
+  }
+  #take(node: number, at: number): void {
+    const nodes = this.#nodes
+    const entries = this.#entries
+    const n = node * STRIDE
+    const isLeaf = this.#isLeaf(node)
+    const last = --nodes[n + COUNT]!
+    for (let i = at; i < last; i++) {
+      nodes[n + START + i] = nodes[n + START + i + 1]!
+      nodes[n + GAP + i] = nodes[n + GAP + i + 1]!
+      if (isLeaf) entries[node * WIDTH + i] = entries[node * WIDTH + i + 1]!
+      else nodes[n + CHILD + i] = nodes[n + CHILD + i + 1]!
+    }
+    if (isLeaf) entries[node * WIDTH + last] = null
+  }
+  /** Moves the items from `at` on behind those of another node of the same kind. */
+  #moveTail(node: number, at: number, to: number): void {
+    const nodes = this.#nodes
+    const n = node * STRIDE
+    const isLeaf = this.#isLeaf(node)
+    const count = this.#count(node)
+    for (let i = at; i < count; i++) {
+      const entry = isLeaf ? this.#entries[node * WIDTH + i]! : null
+      this.#put(to, this.#count(to), nodes[n + START + i]!, nodes[n + GAP + i]!, entry, this.#child(node, i))
+      if (isLeaf) this.#entries[node * WIDTH + i] = null
+    }
+    nodes[n + COUNT] = at
+  }
+  #largestGap(node: number): number {
+    const nodes = this.#nodes
+    const from = node * STRIDE + GAP
+    const to = from + this.#count(node)
+    let gap = 0
+    for (let i = from; i < to; i++) if (nodes[i]! > gap) gap = nodes[i]!
+    return gap
+  }
+  #firstStart(node: number): number {
+    return this.#nodes[node * STRIDE + START]!
+  }
+
   /** Puts an item into a node, which is divided if it is full. */
-  #insert(node: TreeNode, at: number, start: number, gap: number, item: VmMapEntry | TreeNode): void {
-    if (node.count < WIDTH) {
-      node.insert(at, start, item)
-      node.bounds[WIDTH + at] = gap
+  #insert(node: number, at: number, start: number, gap: number, entry: VmMapEntry | null, child: number): void {
+    if (this.#count(node) < WIDTH) {
+      this.#put(node, at, start, gap, entry, child)
       this.#summarize(node, 0, gap)
       return
     }
     // Where items come in order most stay together, for the next ones go beside them.
     const middle = at === WIDTH ? WIDTH - SPARSE : at === 0 ? SPARSE : WIDTH / 2
-    const right = new TreeNode(node.isLeaf)
-    node.moveTail(middle, right)
-    const isRight = at > middle
-    const target = isRight ? right : node
-    const place = isRight ? at - middle : at
-    target.insert(place, start, item)
-    target.bounds[WIDTH + place] = gap
-    if (node.parent === null) {
-      const root = new TreeNode(false)
-      root.insert(0, node.bounds[0]!, node)
-      this.#root = root
+    const right = this.#makeNode(entry !== null)
+    this.#moveTail(node, middle, right)
+    if (at > middle) this.#put(right, at - middle, start, gap, entry, child)
+    else this.#put(node, at, start, gap, entry, child)
+    if (this.#parent(node) === NONE) {
+      this.#root = this.#makeNode(false)
+      this.#put(this.#root, 0, this.#firstStart(node), 0, null, node)
     }
     this.#summarize(node, ANY, 0)
-    const parent = node.parent!
-    this.#insert(parent, parent.children.indexOf(node) + 1, right.bounds[0]!, right.largestGap(), right)
+    const parent = this.#parent(node)
+    const place = this.#indexOfChild(parent, node) + 1
+    this.#insert(parent, place, this.#firstStart(right), this.#largestGap(right), null, right)
   }
 
-  #remove(node: TreeNode, at: number): void {
-    const gap = node.bounds[WIDTH + at]!
-    node.remove(at)
-    const { parent } = node
-    if (parent === null) {
+  #remove(node: number, at: number): void {
+    const gap = this.#nodes[node * STRIDE + GAP + at]!
+    this.#take(node, at)
+    const parent = this.#parent(node)
+    if (parent === NONE) {
       // A root of one child is not needed.
-      while (!this.#root.isLeaf && this.#root.count === 1) this.#root = this.#root.children[0]!
-      this.#root.parent = null
+      while (!this.#isLeaf(this.#root) && this.#count(this.#root) === 1) {
+        const old = this.#root
+        this.#root = this.#child(old, 0)
+        this.#freeNode(old)
+      }
+      this.#nodes[this.#root * STRIDE + PARENT] = NONE
       return
     }
-    const place = parent.children.indexOf(node)
-    if (node.count === 0) {
+    const place = this.#indexOfChild(parent, node)
+    if (this.#count(node) === 0) {
+      this.#freeNode(node)
       this.#remove(parent, place)
       return
     }
     this.#summarize(node, gap, 0)
-    if (node.count >= SPARSE) return
-    const left = place > 0 ? parent.children[place - 1]! : null
-    const right = place + 1 < parent.count ? parent.children[place + 1]! : null
-    if (left !== null && left.count + node.count <= WIDTH - SPARSE) this.#join(left, node, place)
-    else if (right !== null && right.count + node.count <= WIDTH - SPARSE) this.#join(node, right, place + 1)
+    if (this.#count(node) >= SPARSE) return
+    const left = place > 0 ? this.#child(parent, place - 1) : NONE
+    const right = place + 1 < this.#count(parent) ? this.#child(parent, place + 1) : NONE
+    const most = WIDTH - SPARSE - this.#count(node)
+    if (left !== NONE && this.#count(left) <= most) this.#join(left, node, place)
+    else if (right !== NONE && this.#count(right) <= most) this.#join(node, right, place + 1)
   }
-  #join(left: TreeNode, right: TreeNode, placeOfRight: number): void {
-    right.moveTail(0, left)
+  #join(left: number, right: number, placeOfRight: number): void {
+    this.#moveTail(right, 0, left)
     this.#summarize(left, ANY, 0)
-    this.#remove(left.parent!, placeOfRight)
+    this.#freeNode(right)
+    this.#remove(this.#parent(left), placeOfRight)
   }
 
   /**
@@ -285,19 +382,20 @@ export class EntryTree {
    * @param was  the gap of the item that changed, before (0: it was not there; ANY: more than one changed)
    * @param now  and after (0: it has gone)
    */
-  #summarize(from: TreeNode, was: number, now: number): void {
+  #summarize(from: number, was: number, now: number): void {
+    const nodes = this.#nodes
     let node = from
     let before = was
     let after = now
-    for (let { parent } = node; parent !== null; parent = node.parent) {
-      const at = parent.children.indexOf(node)
-      const start = node.bounds[0]!
-      const old = parent.bounds[WIDTH + at]!
+    for (let parent = this.#parent(node); parent !== NONE; parent = this.#parent(node)) {
+      const at = parent * STRIDE + this.#indexOfChild(parent, node)
+      const start = this.#firstStart(node)
+      const old = nodes[at + GAP]!
       // Only where the largest has shrunk must all be looked at.
-      const gap = before >= old && after < before ? node.largestGap() : after > old ? after : old
-      if (parent.bounds[at] === start && old === gap) return
-      parent.bounds[at] = start
-      parent.bounds[WIDTH + at] = gap
+      const gap = before >= old && after < before ? this.#largestGap(node) : after > old ? after : old
+      if (nodes[at + START] === start && old === gap) return
+      nodes[at + START] = start
+      nodes[at + GAP] = gap
       before = old
       after = gap
       node = parent
@@ -306,23 +404,26 @@ export class EntryTree {
 
   /** Recomputes what nodes say about their items; panics naming the first that is wrong. */
   verify(): void {
-    const visit = (node: TreeNode, next: VmMapEntry | null): VmMapEntry | null => {
-      kassert(node.count <= WIDTH && (node.count > 0 || node === this.#root), 'a node is neither empty nor overfull')
-      kassert(node.count === (node.isLeaf ? node.entries : node.children).length, 'a node counts its items')
+    const nodes = this.#nodes
+    const visit = (node: number, next: VmMapEntry | null): VmMapEntry | null => {
+      const n = node * STRIDE
+      const count = this.#count(node)
+      kassert(count <= WIDTH && (count > 0 || node === this.#root), 'a node is neither empty nor overfull')
       let expected = next
-      for (let i = 0; i < node.count; i++) {
-        if (node.isLeaf) {
-          const entry = node.entries[i]!
+      for (let i = 0; i < count; i++) {
+        if (this.#isLeaf(node)) {
+          const entry = this.#entries[node * WIDTH + i]!
           if (entry !== expected || entry.leaf !== node) panic('I1 the tree has the entries of the list, in order')
-          if (node.bounds[WIDTH + i] !== this.#gapBehind(entry)) panic('I10 gaps are correct', entry.start.toString(16))
-          if (node.bounds[i] !== entry.start) panic('the tree knows where an entry starts', entry.start.toString(16))
+          if (nodes[n + GAP + i] !== this.#gapBehind(entry)) panic('I10 gaps are correct', entry.start.toString(16))
+          if (nodes[n + START + i] !== entry.start)
+            panic('the tree knows where an entry starts', entry.start.toString(16))
           expected = entry.next
           continue
         }
-        const child = node.children[i]!
-        if (child.parent !== node) panic('a node knows its parent')
-        if (node.bounds[i] !== child.bounds[0]) panic('the tree knows where a node starts')
-        if (node.bounds[WIDTH + i] !== child.largestGap()) panic('I10 gap summaries are correct')
+        const child = this.#child(node, i)
+        if (this.#parent(child) !== node) panic('a node knows its parent')
+        if (nodes[n + START + i] !== this.#firstStart(child)) panic('the tree knows where a node starts')
+        if (nodes[n + GAP + i] !== this.#largestGap(child)) panic('I10 gap summaries are correct')
         expected = visit(child, expected)
       }
       return expected

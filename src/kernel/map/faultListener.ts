@@ -1,4 +1,5 @@
 import type { Err, Sleep } from '../../base/index.ts'
+import type { VmMapEntry } from './entry.ts'
 import type { VmMap } from './vmMap.ts'
 import type { VmSpace } from './vmSpace.ts'
 
@@ -50,10 +51,14 @@ export interface FaultNews {
   cancel(): void
 }
 
-/** The listeners of `[start, end)` hear that the range goes; each once, with the whole of it. */
-export function tellUnmapped(map: VmMap, start: number, end: number): void {
+/**
+ * The listeners of `[start, end)` hear that the range goes; each once, with the whole of it.
+ *
+ * @param first  the first entry of the range
+ */
+export function tellUnmapped(first: VmMapEntry | null, start: number, end: number): void {
   let told = null as FaultListener[] | null
-  for (let e = map.firstEndingAbove(start); e !== null && e.start < end; e = e.next) {
+  for (let e = first; e !== null && e.start < end; e = e.next) {
     if (e.listener === null || told?.includes(e.listener) === true) continue
     told ??= []
     told.push(e.listener)

@@ -109,17 +109,20 @@ export function mmapLocked(space: VmSpace, r: MmapRequest): number | Err {
   // Where nothing is overcommitted nobody goes without a reserve.
   const isStrict = space.vm.commit.mode === OVERCOMMIT_NEVER
   const a = attributesOf(r, isShared, lockFlags, at, isStrict)
-  const uncut = cutOut(space, at, at + length)
-  if (uncut !== 0) return uncut
+  const first = cutOut(space, at, at + length)
+  if (isErr(first)) return first
   const limited = checkLimits(space, at, length, a)
   if (limited !== 0) return limited
   const isCharged = (a.vmFlags & VM_ACCOUNT) !== 0 || r.promise !== undefined
   if (isCharged && !mayCommit(space, length)) return ENOMEM
   r.promise?.()
 
-  if (r.isUntold !== true) tellUnmapped(map, at, at + length)
-  map.removeRange(at, at + length)
-  map.mergeAround(map.link(at, at + length, a), true, true)
+  const prev = first === null ? map.tree.floor(at) : first.prev
+  if (first !== null) {
+    if (r.isUntold !== true) tellUnmapped(first, at, at + length)
+    map.removeFrom(first, at + length)
+  }
+  map.mergeAround(map.link(at, at + length, a, prev), true, true)
   return at
 }
 

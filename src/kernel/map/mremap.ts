@@ -262,7 +262,7 @@ function move(r: Request, entry: VmMapEntry, s: number, bytes: number, to: numbe
     }
     if (entry.listener !== null) goAlong(r, entry, fresh, s, bytes)
     if (!isKept) {
-      tellUnmapped(map, s, s + bytes)
+      tellUnmapped(map.firstEndingAbove(s), s, s + bytes)
       map.removeRange(s, s + bytes)
     }
   }

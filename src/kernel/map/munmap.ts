@@ -1,4 +1,4 @@
-import { EINVAL, ENOMEM, EPERM, type Err, isPageAligned, roundPage, type Sleep } from '../../base/index.ts'
+import { EINVAL, ENOMEM, EPERM, type Err, isErr, isPageAligned, roundPage, type Sleep } from '../../base/index.ts'
 import { VM_SEALED, type VmMapEntry } from './entry.ts'
 import { tellUnmapped } from './faultListener.ts'
 import { locked } from './locked.ts'
@@ -21,12 +21,11 @@ export function munmapLocked(space: VmSpace, addr: number, bytes: number, isTold
   const length = roundPage(bytes)
   if (length === 0) return EINVAL
   const end = addr + length
-  const first = map.firstEndingAbove(addr)
-  if (first === null || first.start >= end) return 0
-  const refused = cutOut(space, addr, end)
-  if (refused !== 0) return refused
-  if (isTold) tellUnmapped(map, addr, end)
-  map.removeRange(addr, end)
+  const first = cutOut(space, addr, end)
+  if (isErr(first)) return first
+  if (first === null) return 0
+  if (isTold) tellUnmapped(first, addr, end)
+  map.removeFrom(first, end)
   return 0
 }
 
@@ -34,13 +33,14 @@ export function munmapLocked(space: VmSpace, addr: number, bytes: number, isTold
  * Readies a range for its removal: splits what reaches out of it, so that whole entries can go. Whoever goes no further
  * leaves the pieces as they are, as the kernel does.
  *
+ * @returns the first entry of the range; null: nothing is there
  * @errors ENOMEM one entry would become two more at the limit; EPERM something sealed, pieces before it are split
  * @locks  map write-locked
  */
-export function cutOut(space: VmSpace, start: number, end: number): 0 | Err {
+export function cutOut(space: VmSpace, start: number, end: number): VmMapEntry | null | Err {
   const { map } = space
   let first = map.firstEndingAbove(start)
-  if (first === null || first.start >= end) return 0
+  if (first === null || first.start >= end) return null
   if (first.start < start) {
     if (first.end > end && map.entryCount >= space.maxMapCount) return ENOMEM
     if ((first.vmFlags & VM_SEALED) !== 0) return EPERM
@@ -50,5 +50,5 @@ export function cutOut(space: VmSpace, start: number, end: number): 0 | Err {
     if ((e.vmFlags & VM_SEALED) !== 0) return EPERM
     map.clipEnd(e, end)
   }
-  return 0
+  return first
 }

@@ -71,8 +71,7 @@ export class VmMap {
   }
   /** The entry that contains `va`, or null. */
   lookup(va: number): VmMapEntry | null {
-    const entry = this.tree.floor(va)
-    return entry !== null && va < entry.end ? entry : null
+    return this.tree.at(va)
   }
   /** The first entry that ends above `va`, or null. */
   firstEndingAbove(va: number): VmMapEntry | null {
@@ -89,10 +88,14 @@ export class VmMap {
     for (let entry = this.tree.first; entry !== null; entry = entry.next) yield entry
   }
 
-  /** Links a new entry; the place is free, and the references it names become the entry's. */
-  link(start: number, end: number, attributes: EntryAttributes): VmMapEntry {
+  /**
+   * Links a new entry; the place is free, and the references it names become the entry's.
+   *
+   * @param prev  the entry before it, if known
+   */
+  link(start: number, end: number, attributes: EntryAttributes, prev = this.tree.floor(start)): VmMapEntry {
     const entry = new VmMapEntry(this, start, end, attributes)
-    this.tree.insertAfter(this.tree.floor(start), entry)
+    this.tree.insertAfter(prev, entry)
     entry.object?.mappings.add(entry)
     this.#resize(entry, end - start)
     return entry
@@ -279,11 +282,12 @@ export class VmMap {
    * @param hasPages  false if nothing is mapped or owned in the range (UVM_FLAG_VAONLY)
    */
   unlinkRange(start: number, end: number, hasPages = true): VmMapEntry[] {
+    const first = start < end ? this.firstEndingAbove(start) : null
+    return first === null ? [] : this.#unlinkFrom(this.clipStart(first, start), end, hasPages)
+  }
+  #unlinkFrom(first: VmMapEntry, end: number, hasPages: boolean): VmMapEntry[] {
     const dead: VmMapEntry[] = []
-    if (start >= end) return dead
-    let entry = this.firstEndingAbove(start)
-    if (entry === null || entry.start >= end) return dead
-    entry = this.clipStart(entry, start)
+    let entry: VmMapEntry | null = first
     while (entry !== null && entry.start < end) {
       this.clipEnd(entry, end)
       const next: VmMapEntry | null = entry.next
@@ -301,13 +305,18 @@ export class VmMap {
       dead.push(entry)
       entry = next
     }
+    if (dead.length === 0) return dead
     if (!this.isDying) pmapUpdate(this.pmap)
-    if (dead.length > 0) this.spaceQueue.wakeAll()
+    this.spaceQueue.wakeAll()
     return dead
   }
   /** The same, and drops what the entries name. */
   removeRange(start: number, end: number): void {
     for (const gone of this.unlinkRange(start, end)) this.detach(gone)
+  }
+  /** The same from an entry up to `end`; nothing reaches into the range from before. */
+  removeFrom(first: VmMapEntry, end: number): void {
+    for (const gone of this.#unlinkFrom(first, end, true)) this.detach(gone)
   }
 
   /** Object pages `[lo, hi)` of an entry lose their translations, and private copies if asked (truncation). */
