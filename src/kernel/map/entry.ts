@@ -95,41 +95,46 @@ export interface EntryAttributes {
   listener?: FaultListener | null
 }
 
+/** Bytes of an entry whose pages do not fit a 32-bit word. */
+const LONG = 2 ** 43
+
 export class VmMapEntry implements ObjectMapping {
-  start: number
-  end: number
-  readonly map: VmMap
-  object: MemoryObject | null
-  offset: number
-  file: MappedFile | null
-  isCow: boolean
-  needsCopy: boolean
-  noMerge: boolean
-  isQuantum: boolean
+  // What every fault asks comes first, and is small: among many entries it is a matter of cache lines. `start` and `end` are
+  // numbers on the heap, so the low word of the first page stands here too; it tells pages of all but the longest entries.
+  #startWord = 0
+  #isLong = false
   protection: number
-  maxProtection: number
-  inheritance: number
-  advice: number
   vmFlags: number
-  policy: MemoryPolicy | null
-  listener: FaultListener | null
-  wiredCount = 0
   amap: Amap | null = null
   amapSlot = 0
-  anonPgoff: number
+  object: MemoryObject | null
+  isCow: boolean
+  needsCopy: boolean
+  listener: FaultListener | null
+  wiredCount = 0
   anonGroup: AnonGroup | null = null
+  start = 0
+  end = 0
+  advice: number
+  inheritance: number
+  offset: number
+  /** Place in the tree of the map, and its neighbours in address order. */
+  leaf = -1
+  next: VmMapEntry | null = null
+  prev: VmMapEntry | null = null
+  readonly map: VmMap
+  maxProtection: number
+  file: MappedFile | null
+  noMerge: boolean
+  isQuantum: boolean
+  anonPgoff: number
+  policy: MemoryPolicy | null
   /** The group came from a parent by fork: it never takes in new neighbours. */
   isForkChild = false
 
-  // Place in the map: list, then tree.
-  prev: VmMapEntry | null = null
-  next: VmMapEntry | null = null
-  leaf = -1
-
   constructor(map: VmMap, start: number, end: number, a: EntryAttributes) {
     this.map = map
-    this.start = start
-    this.end = end
+    this.setBounds(start, end)
     this.object = a.object
     this.offset = a.offset
     this.file = a.file
@@ -160,13 +165,22 @@ export class VmMapEntry implements ObjectMapping {
   get isExecutable(): boolean {
     return (this.protection & 4) !== 0
   }
+  setBounds(start: number, end: number): void {
+    this.start = start
+    this.end = end
+    this.#startWord = Math.floor(start / 4096) | 0
+    this.#isLong = end - start >= LONG
+  }
   /** Amap slot of a page of the entry. */
   slotOf(va: number): number {
-    return this.amapSlot + Math.floor((va - this.start) / 4096)
+    return this.amapSlot + this.#pageAt(va)
   }
   /** Object page index of a page of the entry. */
   pgoffOf(va: number): number {
-    return this.offset + Math.floor((va - this.start) / 4096)
+    return this.offset + this.#pageAt(va)
+  }
+  #pageAt(va: number): number {
+    return this.#isLong ? Math.floor((va - this.start) / 4096) : (Math.floor(va / 4096) - this.#startWord) | 0
   }
   unmapRange(lo: number, hi: number, dropPrivateCopies: boolean): void {
     this.map.unmapObjectRange(this, lo, hi, dropPrivateCopies)

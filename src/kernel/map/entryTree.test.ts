@@ -35,11 +35,11 @@ class Model {
     const entry = this.list[i]!
     const prev = this.list[i - 1]
     if (down) {
-      entry.start = Math.max(prev?.end ?? MIN, entry.start - 3)
+      entry.setBounds(Math.max(prev?.end ?? MIN, entry.start - 3), entry.end)
       this.tree.changed(entry)
       if (prev !== undefined) this.tree.changed(prev)
     } else {
-      entry.end = Math.min(this.list[i + 1]?.start ?? MAX, entry.end + 3)
+      entry.setBounds(entry.start, Math.min(this.list[i + 1]?.start ?? MAX, entry.end + 3))
       this.tree.changed(entry)
     }
   }

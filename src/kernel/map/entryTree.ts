@@ -30,7 +30,7 @@ const ANY = Infinity
 
 export class EntryTree {
   #nodes = new Float64Array(STRIDE)
-  #entries: (VmMapEntry | null)[] = new Array<VmMapEntry | null>(WIDTH).fill(null)
+  readonly #entries: (VmMapEntry | null)[] = []
   #root = 0
   /** Nodes ever used; those that are free again hang together by their PARENT. */
   #used = 0

@@ -126,7 +126,7 @@ export class VmMap {
       entry.object.mappings.add(right)
     }
     entry.file?.reference()
-    entry.end = va
+    entry.setBounds(entry.start, va)
     this.tree.insertAfter(entry, right)
     return right
   }
@@ -153,7 +153,7 @@ export class VmMap {
     }
     const end = right.end
     this.tree.remove(right)
-    left.end = end
+    left.setBounds(left.start, end)
     this.tree.changed(left)
     right.amap = null
     this.detach(right)
@@ -223,7 +223,7 @@ export class VmMap {
       entry.amapSlot -= pages
     }
     this.#resize(entry, entry.start - start)
-    entry.start = start
+    entry.setBounds(start, entry.end)
     entry.anonPgoff -= pages
     this.tree.changed(entry)
     if (entry.prev !== null) this.tree.changed(entry.prev)
@@ -235,7 +235,7 @@ export class VmMap {
       amapExtend(this.#unshared(entry), entry.amapSlot + entry.pageCount, pages)
     }
     this.#resize(entry, end - entry.end)
-    entry.end = end
+    entry.setBounds(entry.start, end)
     this.tree.changed(entry)
   }
   /** An amap that grows must have one entry; its pages stay shared by count where they were. */

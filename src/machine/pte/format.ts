@@ -195,6 +195,6 @@ export abstract class PteBase {
 /** Asserts what every format asks of a leaf. */
 export function checkLeaf(pfn: number, flags: number, level: number, maxLevel: number): void {
   kassert(level >= 0 && level <= maxLevel, 'the format has leaves at this level')
-  kassert(pfn % LEVEL_FRAMES[level]! === 0, 'a superpage starts at a multiple of its size')
+  kassert(level === 0 || pfn % LEVEL_FRAMES[level]! === 0, 'a superpage starts at a multiple of its size')
   kassert((flags & (F_READ | F_WRITE | F_EXEC)) !== 0, 'a present entry allows some access')
 }
