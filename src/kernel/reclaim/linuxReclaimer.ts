@@ -24,7 +24,7 @@ import {
   type Zone,
   zoneWatermarkOk,
 } from '../phys/index.ts'
-import { pmapClearReference } from '../pmap/index.ts'
+import { pmapClearReference, pmapIsModified } from '../pmap/index.ts'
 import { isSwapBacked, ownerObject, type Owners } from './kinds.ts'
 import { takeLazyPage, takeLazyPages } from './lazyFree.ts'
 import { SwapCluster } from './swapCluster.ts'
@@ -235,7 +235,9 @@ export class LinuxReclaimer implements Reclaimer {
   /** This page may be the next to go. @manual madvise(2), MADV_COLD */
   cool(f: number): void {
     const { phys, pmaps } = this.#owners
-    pmapClearReference(pmaps, phys.frames.pfnAt(f))
+    const pfn = phys.frames.pfnAt(f)
+    // An entry that loses A loses D, too: the page would count as written for whoever maps it next. Only for the clock.
+    if (phys.queues !== null || !pmapIsModified(pmaps, pfn)) pmapClearReference(pmaps, pfn)
     phys.frames.flags[f]! &= ~PG_referenced
     phys.queues?.deactivate(f)
   }
