@@ -275,12 +275,20 @@ export function amapExtend(amap: Amap, slot: number, n: number): void {
 export function wipe(anons: Anons, pool: ChunkPool, amap: Amap, lo: number, hi: number): void {
   if (amap.used === 0) return
   for (const key of amap.keysBetween(Math.floor(lo / CHUNK), Math.floor((hi - 1) / CHUNK))) {
-    const first = Math.max(lo, key * CHUNK)
-    const end = Math.min(hi, (key + 1) * CHUNK)
-    for (let slot = first; slot < end && amap.chunkAt(key) !== 0; slot++) {
-      const anon = amapRemove(pool, amap, slot)
-      if (anon !== 0) anonUnref(anons, anon)
+    const c = amap.chunkAt(key)
+    const first = Math.max(lo - key * CHUNK, 0)
+    const end = Math.min(hi - key * CHUNK, CHUNK)
+    for (let i = first; i < end && pool.used[c]! > 0; i++) {
+      const anon = pool.slots[c * CHUNK + i]!
+      if (anon === 0) continue
+      pool.slots[c * CHUNK + i] = 0
+      pool.used[c] = pool.used[c]! - 1
+      amap.used--
+      anonUnref(anons, anon)
     }
+    if (pool.used[c]! > 0) continue
+    pool.release(c)
+    amap.dropChunk(key)
   }
 }
 

@@ -191,18 +191,18 @@ export function anonDropSwap(anons: Anons, anon: number): void {
 
 /** Takes the page from the anon: unmapped everywhere, ownerless, the owner's reference dropped. */
 export function anonDropPage(anons: Anons, anon: number): void {
-  const pfn = anonPage(anons, anon)
-  if (pfn < 0) return
+  const f = anons.page[anon]! - 1
+  if (f < 0) return
   const { frames } = anons.phys
-  const f = frames.indexOf(asPfn(pfn))
-  if (frames.mapcount[f]! >= 0) pmapPageProtect(anons.pmaps, asPfn(pfn), VM_PROT_NONE)
+  const pfn = frames.pfnAt(f)
+  if (frames.mapcount[f]! >= 0) pmapPageProtect(anons.pmaps, pfn, VM_PROT_NONE)
   if ((frames.flags[f]! & PG_lazyfree) !== 0) anonKeep(anons, f)
   if ((frames.flags[f]! & PG_queued) !== 0) anons.phys.queues!.dequeue(f)
   frames.flags[f] = frames.flags[f]! & ~PG_anon
   frames.owner[f] = 0
   anons.page[anon] = 0
   anons.residentPages--
-  putPage(anons.phys, asPfn(pfn))
+  putPage(anons.phys, pfn)
 }
 
 /** The page at frame index `f` may be taken without being kept, as long as nobody writes to it. */

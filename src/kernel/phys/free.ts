@@ -56,7 +56,9 @@ export function getPage(phys: Phys, pfn: Pfn | number): void {
 
 /** Drops one reference; the last one frees the page, a compound page with all its tails. */
 export function putPage(phys: Phys, pfn: Pfn | number): void {
-  const f = compoundHead(phys, phys.frames.frameOf(pfn))
+  const page = phys.frames.frameOf(pfn)
+  if (giveHotPage(phys, page)) return
+  const f = compoundHead(phys, page)
   if (!dropReference(phys, f)) return
   if ((phys.frames.flags[f]! & PG_lru) !== 0) phys.releaseLru?.(f)
   freeBlock(phys, f, compoundOrder(phys, f), false)
