@@ -2,30 +2,17 @@
 
 import { describe, expect, it } from 'vitest'
 import { nameFromBytes } from '../../src/index.ts'
-import { A, Caller, PAGE, PRIVATE, PROT_NONE, PROT_R, PROT_RW, SHARED, FIXED } from '../process/caller.ts'
+import { A, PAGE, PRIVATE, PROT_NONE, PROT_R, PROT_RW, SHARED, FIXED } from '../process/caller.ts'
+import { Reader } from './reader.ts'
 
 const DATA = 0x1000_8000
 
-class Reader extends Caller {
-  text(path: string): string {
-    const fd = this.call('openat', -100, path, 0, 0)
-    if (fd < 0) return `error ${fd}`
-    const bytes = this.call('read', fd, DATA, 0x4000)
-    this.call('close', fd)
-    return bytes < 0 ? `error ${bytes}` : nameFromBytes(this.peek(DATA, bytes))
-  }
-  write(path: string, text: string): string {
-    const fd = this.call('openat', -100, path, 1, 0)
-    if (fd < 0) return `open ${fd}`
-    const result = this.ask('write', fd, text, text.length)
-    this.call('close', fd)
-    return result
-  }
+class Words extends Reader {
   words(path: string, index: number, count: number): bigint[] {
     const fd = this.call('openat', -100, path, 0, 0)
-    expect(this.call('pread64', fd, DATA, count * 8, index * 8)).toBe(count * 8)
+    expect(this.call('pread64', fd, this.buffer, count * 8, index * 8)).toBe(count * 8)
     this.call('close', fd)
-    return [...new BigUint64Array(this.peek(DATA, count * 8).slice().buffer)]
+    return [...new BigUint64Array(this.peek(this.buffer, count * 8).slice().buffer)]
   }
 }
 const bit = (word: bigint, i: number): number => Number((word >> BigInt(i)) & 1n)
@@ -33,7 +20,7 @@ const pfnOf = (word: bigint): number => Number(word & ((1n << 55n) - 1n))
 
 describe('/proc and /sys', () => {
   it('[syscall X21] pagemap', () => {
-    const c = new Reader()
+    const c = new Words()
     c.mmap(A, 4, PROT_RW)
     const file = c.call('memfd_create', 'f', 0)
     c.call('ftruncate', file, PAGE)
@@ -68,7 +55,7 @@ describe('/proc and /sys', () => {
   })
 
   it('kpageflags agree with the free lists and with the owners of frames', () => {
-    const c = new Reader({ memory: '16M' })
+    const c = new Words({ memory: '16M' })
     const { phys } = c.system.rooms.kernel
     const first = phys.populatedZones[0]!.startPfn
     let free = 0
@@ -84,7 +71,7 @@ describe('/proc and /sys', () => {
   })
 
   it('clear_refs, oom_score_adj and map_files', () => {
-    const c = new Reader()
+    const c = new Words()
     const file = c.call('openat', -100, '/tmp/f', 0o102, 0o600)
     c.call('write', file, 'text', 4)
     c.call('mmap', A, PAGE, PROT_R, PRIVATE | FIXED, file, 0)
@@ -118,7 +105,7 @@ describe('/proc and /sys', () => {
   })
 
   it('numbers that are written are read as Linux reads them', () => {
-    const c = new Reader()
+    const c = new Words()
     const after = (path: string, text: string): string => {
       const answer = c.write(path, text)
       return answer === 'ok' ? c.text(path).trim() : answer
@@ -176,7 +163,7 @@ describe('/proc and /sys', () => {
         expect([name, text, after(`/proc/sys/vm/${name}`, text)]).toEqual([name, text, '-EINVAL'])
   })
   it('mmap_min_addr keeps low addresses from those without CAP_SYS_RAWIO', () => {
-    const c = new Reader()
+    const c = new Words()
     const low = () => c.ask('mmap', 8 * PAGE, PAGE, PROT_RW, PRIVATE | 0x20 | FIXED, -1, 0)
     expect(c.text('/proc/sys/vm/mmap_min_addr')).toBe('4096\n')
     expect(c.write('/proc/sys/vm/mmap_min_addr', '65536')).toBe('ok')
@@ -188,7 +175,7 @@ describe('/proc and /sys', () => {
     expect(c.write('/proc/sys/vm/mmap_min_addr', '4096')).toBe('open -13')
   })
   it('drop_caches gives clean pages of files back, and vmstat counts it', () => {
-    const c = new Reader()
+    const c = new Words()
     const disk = c.call('openat', -100, '/bin/program', 0, 0)
     const figure = (path: string, name: string) => Number(new RegExp(`^${name}:? +(\\d+)`, 'm').exec(c.text(path))![1])
     c.call('pread64', disk, DATA, 100, 0)
@@ -200,7 +187,7 @@ describe('/proc and /sys', () => {
     c.system.verify()
   })
   it('settings of /proc/sys/vm are checked, kept, and followed', () => {
-    const c = new Reader()
+    const c = new Words()
     const vm = (name: string) => `/proc/sys/vm/${name}`
     expect(c.text(vm('max_map_count'))).toBe('65530\n')
     expect(c.write(vm('max_map_count'), 'many')).toBe('-EINVAL')
@@ -223,7 +210,7 @@ describe('/proc and /sys', () => {
     c.write(vm('overcommit_memory'), '0')
   })
   it('in mode 2 the sum of what is promised stays below the limit', () => {
-    const c = new Reader()
+    const c = new Words()
     c.write('/proc/sys/vm/overcommit_ratio', '25')
     c.write('/proc/sys/vm/overcommit_memory', '2')
     const limit = Number(/CommitLimit: +(\d+)/.exec(c.text('/proc/meminfo'))![1]) / 4
@@ -242,7 +229,7 @@ describe('/proc and /sys', () => {
     expect(c.ask('mmap', 0, 64 * PAGE, PROT_RW, PRIVATE | 0x20, -1, 0)).toBe('ok')
   })
   it('/sys has what runtimes look for', () => {
-    const c = new Reader({ cpus: 2, nodes: 2, memory: '64M' })
+    const c = new Words({ cpus: 2, nodes: 2, memory: '64M' })
     const huge = '/sys/kernel/mm/transparent_hugepage'
     expect(c.text(`${huge}/hpage_pmd_size`)).toBe('2097152\n')
     expect(c.text(`${huge}/enabled`)).toMatch(/^always (\[madvise\] never|madvise \[never\])\n$/)

@@ -17,7 +17,7 @@ import {
   type Timestamp,
   type VnodeInit,
 } from './vnode.ts'
-import { newFileObject, releaseVnodeObject } from './vnodePager.ts'
+import { type FileObject, newFileObject, releaseVnodeObject } from './vnodePager.ts'
 
 export interface HostFsOptions {
   /** Nothing on the host is ever changed. True unless told. */
@@ -220,6 +220,9 @@ export class HostFs extends FileSystem implements FileStore {
       }
     }
     return result
+  }
+  override storedObjects(): readonly FileObject[] {
+    return [...this.#nodes.keys()].flatMap(({ object }) => (object === null ? [] : [object]))
   }
   /** Clean pages go: first those that nobody has used since the last time, files in the order of their last opening. */
   override shrink(pages: number, all = true): number {

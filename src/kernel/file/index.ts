@@ -81,7 +81,7 @@ export { statFileSystem, statVnode, type FsStat, type Stat } from './stat.ts'
 export { changeAttributes } from './attributes.ts'
 export { fileTruncate, truncateVnode } from './truncate.ts'
 export { fileAllocate } from './fallocate.ts'
-export { fileSync, shrinkFileCache, syncAll } from './sync.ts'
+export { dropFileCache, fileSync, shrinkFileCache, syncAll } from './sync.ts'
 export {
   addSeals,
   areMemfdFlags,

@@ -1,4 +1,5 @@
-import { EBADF, EINVAL, isErr, type Err, type OrErr, type Sleep } from '../../base/index.ts'
+import { EBADF, EINVAL, isErr, PGOFF_MAX, type Err, type OrErr, type Sleep } from '../../base/index.ts'
+import { invalidateMappingPages, lruAddDrainAll } from '../pagecache/index.ts'
 import type { Files } from './files.ts'
 import type { OpenFile } from './openFile.ts'
 
@@ -37,6 +38,21 @@ export function takeWriteError(file: OpenFile): Err | 0 {
 export function shrinkFileCache(files: Files, pages: number, all = true): number {
   let freed = 0
   for (const fs of files.mounts) if (freed < pages) freed += fs.shrink(pages - freed, all)
+  return freed
+}
+
+/**
+ * Frees every page of files that is clean, not mapped and in nobody's hands, used lately or not. Writes nothing and never
+ * sleeps.
+ *
+ * @returns  how many were freed
+ * @manual   proc_sys_vm(5), drop_caches
+ */
+export function dropFileCache({ cache, mounts }: Files): number {
+  let freed = 0
+  lruAddDrainAll(cache)
+  for (const fs of mounts)
+    for (const object of fs.storedObjects()) freed += invalidateMappingPages(cache, object, 0, PGOFF_MAX)
   return freed
 }
 

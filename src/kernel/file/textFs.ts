@@ -1,4 +1,4 @@
-import { EACCES, EINVAL, type Err, isErr, kassert, type OrErr } from '../../base/index.ts'
+import { EACCES, EFAULT, EINVAL, type Err, isErr, kassert, type OrErr, type Sleep } from '../../base/index.ts'
 import { POLLIN, POLLOUT } from './constants.ts'
 import { directoryIo } from './directoryIo.ts'
 import type { Files } from './files.ts'
@@ -18,8 +18,10 @@ export interface TextNode {
   read(): OrErr<string | Uint8Array>
   /** Nobody may open it for reading, user 0 neither. */
   readonly isWriteOnly?: boolean
-  /** Takes one write whole; without it the file cannot be written. */
+  /** Takes one write whole; without it and `act` the file cannot be written. */
   write?(bytes: Uint8Array): OrErr<0>
+  /** The same where something is done that may sleep; instead of `write`. */
+  act?(bytes: Uint8Array): Sleep<OrErr<0>>
 }
 /** A file that moves its own bytes (/proc/PID/mem, pagemap). */
 export interface BytesNode {
@@ -106,7 +108,7 @@ export class TextFs extends FileSystem {
     if (node.kind === 'dir') return directoryIo
     if (node.kind === 'bytes') return node.open(file)
     if (node.kind === 'link') return EINVAL
-    if (file.isWritable && node.write === undefined) return EACCES
+    if (file.isWritable && node.write === undefined && node.act === undefined) return EACCES
     if (file.isReadable && node.isWriteOnly === true) return EACCES
     const refused = node.mayOpen?.() ?? 0
     return refused === 0 ? new TextIo(node) : refused
@@ -176,12 +178,28 @@ class TextIo extends SimpleIo {
     return moved
   }
   override moveFrom(files: Files, _file: OpenFile, uio: Uio): OrErr<number> {
-    if (this.#node.write === undefined) return EINVAL
+    const { write } = this.#node
+    if (write === undefined) return 0
     const want = Math.min(uio.resid, files.bounceBytes.length)
     const moved = uio.moveFrom(files.bounce, want)
-    if (moved < want) return 0
-    const taken = this.#node.write(files.bounceBytes.slice(0, moved))
-    return isErr(taken) ? taken : moved
+    if (moved < want) {
+      uio.unmove(moved)
+      return 0
+    }
+    const taken = write(files.bounceBytes.slice(0, want))
+    return isErr(taken) ? taken : want
+  }
+  override *write(files: Files, _file: OpenFile, uio: Uio): Sleep<OrErr<number>> {
+    const want = Math.min(uio.resid, files.bounceBytes.length)
+    for (let moved; (moved = uio.moveFrom(files.bounce, want)) < want;) {
+      uio.unmove(moved)
+      if (isErr(yield* uio.faultIn(false, moved))) return EFAULT
+    }
+    // Others use the bounce frame while this sleeps.
+    const bytes = files.bounceBytes.slice(0, want)
+    const { act, write } = this.#node
+    const taken = act !== undefined ? yield* act(bytes) : write!(bytes)
+    return isErr(taken) ? taken : want
   }
   override poll(): number {
     return POLLIN | POLLOUT

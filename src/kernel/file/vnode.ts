@@ -212,6 +212,10 @@ export abstract class FileSystem {
   *syncAll(): Sleep<OrErr<0>> {
     return 0
   }
+  /** The objects whose pages can be read again from a store. */
+  storedObjects(): readonly FileObject[] {
+    return []
+  }
   /** Frees up to so many pages that can be read again; answers how many. Never sleeps. */
   shrink(_pages: number, _all = true): number {
     return 0

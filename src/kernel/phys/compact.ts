@@ -26,6 +26,7 @@ import { __GFP_FS, __GFP_IO, MIGRATE_CMA, MIGRATE_MOVABLE, WMARK_LOW } from './g
 import { isolateFreePage } from './isolate.ts'
 import { isolateMigratepagesRange, migratePages, putBackMovablePages, traceIsolated } from './migrate.ts'
 import { pageblockType } from './pageblock.ts'
+import { drainAllPages } from './pcp.ts'
 import type { Phys } from './phys.ts'
 import { asMemalloc } from './reclaimHooks.ts'
 import { zoneWatermarkOk } from './watermark.ts'
@@ -81,6 +82,8 @@ export function* compactMemory(phys: Phys, nid = -1): Sleep<void> {
   phys.reclaimer?.drainLru()
   for (const zone of phys.populatedZones)
     if (nid < 0 || zone.node === nid) yield* compactZone(phys, zone, -1, 'MIGRATE_SYNC', 0, 0)
+  // What was moved away lies on per-CPU lists, where it merges with nothing.
+  drainAllPages(phys)
 }
 
 // compactZone

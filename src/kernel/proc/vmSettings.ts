@@ -1,8 +1,8 @@
 // /proc/sys/vm: what may be set, and what follows from it.
 
-import { EINVAL, isErr, type OrErr } from '../../base/index.ts'
-import { type DirNode, fixedDir, shrinkFileCache, textFile, type TextNode } from '../file/index.ts'
-import { drainAllPages, writeMinFreeKbytes } from '../phys/index.ts'
+import { EINVAL, isErr, type OrErr, type Sleep } from '../../base/index.ts'
+import { type DirNode, dropFileCache, fixedDir, textFile, type TextNode } from '../file/index.ts'
+import { compactMemory, writeMinFreeKbytes } from '../phys/index.ts'
 import type { Kernel } from '../process/index.ts'
 import { settingOf } from './numbers.ts'
 
@@ -30,8 +30,20 @@ function kept(initial: number, least: number, most: number): TextNode {
   )
 }
 /** Written to make something happen; there is nothing to read. */
-function trigger(least: number, most: number, run: (value: number) => void): TextNode {
-  return { ...setting(() => 0, least, most, run), permissions: 0o200, isWriteOnly: true }
+function trigger(least: number, most: number, run: (value: number) => Sleep<void>): TextNode {
+  return {
+    kind: 'text',
+    permissions: 0o200,
+    isWriteOnly: true,
+    read: () => EINVAL,
+    *act(bytes) {
+      if (bytes.length === 0) return 0
+      const value = settingOf(bytes, least, most)
+      if (Number.isNaN(value)) return EINVAL
+      yield* run(value)
+      return 0
+    },
+  }
 }
 const fixed = (value: number): TextNode => textFile(() => `${value}\n`)
 const INT_MAX = 2 ** 31 - 1
@@ -42,7 +54,7 @@ export function vmSettings(kernel: Kernel): DirNode {
   const { commit } = vm
   const spaces = () => [...kernel.processes.byPid.values()].flatMap(({ space }) => (space === null ? [] : [space]))
   return fixedDir({
-    compact_memory: trigger(1, 1, () => drainAllPages(phys)),
+    compact_memory: trigger(1, 1, () => compactMemory(phys)),
     compact_unevictable_allowed: kept(1, 0, 1),
     compaction_proactiveness: kept(20, 0, 100),
     dirty_background_bytes: fixed(0),
@@ -51,10 +63,11 @@ export function vmSettings(kernel: Kernel): DirNode {
     dirty_expire_centisecs: kept(3000, 0, INT_MAX),
     dirty_ratio: kept(20, 0, 100),
     dirty_writeback_centisecs: kept(500, 0, INT_MAX),
-    // 1: pages of files that are clean. 2: directories and the like, of which nothing is kept here.
-    drop_caches: trigger(1, INT_MAX, (value) => {
+    // 1: pages of files that are clean and not mapped. 2: directories and the like, of which nothing is kept here.
+    // oxlint-disable-next-line require-yield
+    drop_caches: trigger(1, 63, function* (value) {
       if ((value & 1) !== 0) {
-        shrinkFileCache(kernel.files, Infinity)
+        dropFileCache(kernel.files)
         phys.events.add('drop_pagecache')
       }
       if ((value & 2) !== 0) phys.events.add('drop_slab')
