@@ -205,6 +205,7 @@ const ORDERS: Record<string, Order> = {
     w.write('/proc/self/clear_refs', String(1 + (a % 4)))
   },
   dropCaches: (w) => w.write('/proc/sys/vm/drop_caches', '3'),
+  compact: (w) => w.write('/proc/sys/vm/compact_memory', '1'),
   largePages: (w, a) => w.call('prctl', 41, a % 2, 0, 0, 0),
 }
 

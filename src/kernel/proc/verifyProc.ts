@@ -22,6 +22,7 @@ import { pmapForEach } from '../pmap/index.ts'
 import type { Kernel } from '../process/index.ts'
 import { type FrameWord, frameFlags, frameMappings, frameWords } from './frameFiles.ts'
 import { swapsText } from './memoryTexts.ts'
+import { nodeMeminfoText, nodeVmstatText } from './nodeFiles.ts'
 import { meminfoText, vmstatText } from './systemFiles.ts'
 import { fieldsOf, same, zoneinfoFields } from './verifyFields.ts'
 import { type FrameView, verifyProcess } from './verifyProcess.ts'
@@ -160,6 +161,25 @@ const MEMINFO: readonly (readonly [line: string, counter: string])[] = [
   ['PageTables', 'nr_page_table_pages'],
 ]
 
+/** What the files of the nodes show adds up to what those of the system do, line by line. */
+function verifyNodes(kernel: Kernel, meminfo: ReadonlyMap<string, number>, vmstat: ReadonlyMap<string, number>): void {
+  const sums = { meminfo: new Map<string, number>(), vmstat: new Map<string, number>() }
+  const add = (sum: Map<string, number>, text: string): void => {
+    for (const [name, n] of fieldsOf(text)) sum.set(name, (sum.get(name) ?? 0) + n)
+  }
+  for (const node of kernel.phys.onlineNodes) {
+    add(sums.meminfo, nodeMeminfoText(kernel, node).replaceAll(`Node ${node.id} `, ''))
+    add(sums.vmstat, nodeVmstatText(kernel, node))
+  }
+  const { meminfo: parts } = sums
+  for (const [name, n] of parts)
+    if (name !== 'MemUsed' && name !== 'FilePages') same(`meminfo: ${name}, by nodes`, meminfo.get(name)!, n)
+  const shown = (name: string): number => meminfo.get(name)!
+  same('nodes: MemUsed', parts.get('MemUsed')!, shown('MemTotal') - shown('MemFree'))
+  same('nodes: FilePages', parts.get('FilePages')!, shown('Cached') + shown('Buffers') + shown('SwapCached'))
+  for (const [name, n] of sums.vmstat) same(`vmstat: ${name}, by nodes`, vmstat.get(name)!, n)
+}
+
 function verifyTotals(kernel: Kernel, view: FrameView, locked: ReadonlySet<number>, committed: number): void {
   const { phys, vm, pmaps } = kernel
   const meminfo = fieldsOf(meminfoText(kernel))
@@ -168,6 +188,7 @@ function verifyTotals(kernel: Kernel, view: FrameView, locked: ReadonlySet<numbe
   const shown = (line: string): number => meminfo.get(line)! / 4
   const counter = (name: string): number => vmstat.get(name)!
 
+  verifyNodes(kernel, meminfo, vmstat)
   const counted = countWords(view)
   for (const name of COUNTED) same(`vmstat: ${name}`, counter(name), counted.get(name) ?? 0)
   for (const [line, name] of MEMINFO) same(`meminfo: ${line}`, shown(line), counter(name))

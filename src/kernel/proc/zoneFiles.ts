@@ -74,7 +74,7 @@ function listLength({ frames }: Phys, list: number): string {
 }
 
 /** The counters of a node in 6.18, in order. */
-const NODE_COUNTERS =
+export const NODE_COUNTERS =
   `nr_inactive_anon nr_active_anon nr_inactive_file nr_active_file nr_unevictable nr_slab_reclaimable nr_slab_unreclaimable nr_isolated_anon
 nr_isolated_file workingset_nodes workingset_refault_anon workingset_refault_file workingset_activate_anon workingset_activate_file
 workingset_restore_anon workingset_restore_file workingset_nodereclaim nr_anon_pages nr_mapped nr_file_pages nr_dirty nr_writeback nr_shmem
@@ -84,7 +84,7 @@ nr_kernel_stack nr_page_table_pages nr_sec_page_table_pages nr_iommu_pages nr_sw
 pgpromote_candidate_nrl pgdemote_kswapd pgdemote_direct pgdemote_khugepaged pgdemote_proactive nr_hugetlb nr_balloon_pages
 nr_kernel_file_pages`.split(/\s+/)
 /** The counters of a zone in 6.18, in order. */
-const ZONE_COUNTERS =
+export const ZONE_COUNTERS =
   `nr_free_pages nr_free_pages_blocks nr_zone_inactive_anon nr_zone_active_anon nr_zone_inactive_file nr_zone_active_file nr_zone_unevictable
 nr_zone_write_pending nr_mlock nr_zspages nr_free_cma numa_hit numa_miss numa_foreign numa_interleave numa_local numa_other`.split(
     /\s+/,
