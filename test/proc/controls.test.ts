@@ -209,6 +209,34 @@ describe('/proc and /sys', () => {
     expect(ask(PAGE)).toBe('-ENOMEM')
     c.write(vm('overcommit_memory'), '0')
   })
+  it('vm.dirty_* say how much may be dirty, and vmstat shows it in pages', () => {
+    const c = new Words()
+    const vm = (name: string) => c.text(`/proc/sys/vm/${name}`).trim()
+    const set = (name: string, value: number) => c.write(`/proc/sys/vm/${name}`, `${value}\n`)
+    const names = ['nr_dirty_threshold', 'nr_dirty_background_threshold']
+    const shown = () => names.map((name) => c.figure('/proc/vmstat', name))
+    const [dirty, background] = shown()
+    const available = c.figure('/proc/meminfo', 'MemAvailable') / 4
+    // A fifth and a tenth of what could be dirty.
+    expect(dirty).toBeGreaterThan(available / 5.5)
+    expect(dirty).toBeLessThan(available / 4.5)
+    expect(Math.abs(dirty! - 2 * background!)).toBeLessThanOrEqual(1)
+    expect(set('dirty_ratio', 40)).toBe('ok')
+    expect(shown()[0]).toBeGreaterThan(1.9 * dirty!)
+    expect([set('dirty_bytes', 20 * PAGE), set('dirty_background_bytes', 6 * PAGE - 1)]).toEqual(['ok', 'ok'])
+    expect(shown()).toEqual([20, 6])
+    expect(['dirty_ratio', 'dirty_background_ratio', 'dirty_bytes'].map(vm)).toEqual(['0', '0', String(20 * PAGE)])
+    expect([set('dirty_bytes', 2 * PAGE - 1), set('dirty_background_bytes', 0)]).toEqual(['-EINVAL', '-EINVAL'])
+    expect(set('dirty_background_bytes', 30 * PAGE)).toBe('ok')
+    expect(shown()).toEqual([20, 10])
+    expect([set('dirty_ratio', 20), set('dirty_background_ratio', 10)]).toEqual(['ok', 'ok'])
+    expect([vm('dirty_bytes'), vm('dirty_background_bytes'), ...shown().map((n) => n > 100)]).toEqual([
+      '0',
+      '0',
+      true,
+      true,
+    ])
+  })
   it('in mode 2 the sum of what is promised stays below the limit', () => {
     const c = new Words()
     c.write('/proc/sys/vm/overcommit_ratio', '25')

@@ -4,6 +4,7 @@ import { PageCache } from '../pagecache/index.ts'
 import { __GFP_ZERO, allocPagesTry, GFP_KERNEL, type Phys } from '../phys/index.ts'
 import type { Pmaps } from '../pmap/index.ts'
 import type { Swap } from '../swap/index.ts'
+import { Writeback } from '../writeback/index.ts'
 import type { FileIo } from './openFile.ts'
 import { PipeFs, type Pipe } from './pipe.ts'
 import { RamFs } from './ramFs.ts'
@@ -43,6 +44,8 @@ export class Files {
   readonly phys: Phys
   readonly objects: ObjectTable
   readonly cache: PageCache
+  /** How much may be dirty (vm.dirty_*). What is dirty here goes out when asked for, or when memory is short. */
+  readonly writeback: Writeback
   /** In the order of mounting; the first is the root file system. */
   readonly mounts: FileSystem[] = []
   /** By device number (`makedev`). */
@@ -69,6 +72,7 @@ export class Files {
     this.phys = phys
     this.objects = objects
     this.cache = new PageCache(phys, objects, options.pmaps === undefined ? {} : { pmaps: options.pmaps })
+    this.writeback = new Writeback(this.cache)
     this.bootSeconds = options.bootSeconds ?? BOOT_SECONDS
     this.bounce = this.#bootFrame()
     this.zeros = this.#bootFrame()

@@ -4,6 +4,7 @@ import { PAGE_SIZE } from '../../base/index.ts'
 import { commitLimit } from '../map/index.ts'
 import { PG_anon, PG_pagetable, PG_slab, PG_swapbacked, type Phys, WMARK_LOW } from '../phys/index.ts'
 import type { Kernel } from '../process/index.ts'
+import { dirtyThresholds } from '../writeback/index.ts'
 import { committedPages } from './committed.ts'
 import { LARGE_PAGES } from './largeFrames.ts'
 import { vmallocPages } from './memoryTexts.ts'
@@ -136,9 +137,12 @@ zswpwb direct_map_level2_splits direct_map_level3_splits direct_map_level2_colla
 
 /** /proc/vmstat. @manual proc_vmstat(5); system-call specification 2.6 */
 export function vmstatText(kernel: Kernel): string {
-  const { phys, vm, pmaps } = kernel
+  const { phys, vm, pmaps, files } = kernel
   const counters = sumCounters(zoneCounters(kernel))
+  const mayBeDirty = dirtyThresholds(files.writeback)
   const own: Readonly<Record<string, number>> = {
+    nr_dirty_threshold: mayBeDirty.dirty,
+    nr_dirty_background_threshold: mayBeDirty.background,
     pgfault: vm.stats.minorFaults + vm.stats.majorFaults,
     pgmajfault: vm.stats.majorFaults,
     thp_fault_alloc: vm.stats.largePages,

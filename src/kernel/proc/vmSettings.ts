@@ -1,9 +1,10 @@
 // /proc/sys/vm: what may be set, and what follows from it.
 
-import { EINVAL, isErr, type OrErr, type Sleep } from '../../base/index.ts'
+import { EINVAL, isErr, type OrErr, PAGE_SIZE, type Sleep } from '../../base/index.ts'
 import { type DirNode, dropFileCache, fixedDir, textFile, type TextNode } from '../file/index.ts'
 import { compactMemory, writeMinFreeKbytes } from '../phys/index.ts'
 import type { Kernel } from '../process/index.ts'
+import { setDirtyBackgroundBytes, setDirtyBackgroundRatio, setDirtyBytes, setDirtyRatio } from '../writeback/index.ts'
 import { settingOf } from './numbers.ts'
 
 /** An integer of a range that can be read and written. */
@@ -47,6 +48,7 @@ function trigger(least: number, most: number, run: (value: number) => Sleep<void
 }
 const fixed = (value: number): TextNode => textFile(() => `${value}\n`)
 const INT_MAX = 2 ** 31 - 1
+const LEAST_DIRTY_BYTES = 2 * PAGE_SIZE
 
 /** The files of /proc/sys/vm. @manual proc_sys_vm(5) */
 export function vmSettings(kernel: Kernel): DirNode {
@@ -57,12 +59,7 @@ export function vmSettings(kernel: Kernel): DirNode {
     compact_memory: trigger(1, 1, () => compactMemory(phys)),
     compact_unevictable_allowed: kept(1, 0, 1),
     compaction_proactiveness: kept(20, 0, 100),
-    dirty_background_bytes: fixed(0),
-    dirty_background_ratio: kept(10, 0, 100),
-    dirty_bytes: fixed(0),
-    dirty_expire_centisecs: kept(3000, 0, INT_MAX),
-    dirty_ratio: kept(20, 0, 100),
-    dirty_writeback_centisecs: kept(500, 0, INT_MAX),
+    ...dirtySettings(kernel),
     // 1: pages of files that are clean and not mapped. 2: directories and the like, of which nothing is kept here.
     // oxlint-disable-next-line require-yield
     drop_caches: trigger(1, 63, function* (value) {
@@ -73,7 +70,6 @@ export function vmSettings(kernel: Kernel): DirNode {
       if ((value & 2) !== 0) phys.events.add('drop_slab')
     }),
     extfrag_threshold: kept(500, 0, 1000),
-    laptop_mode: kept(0, 0, INT_MAX),
     max_map_count: setting(
       () => vm.maxMapCount,
       0,
@@ -137,4 +133,53 @@ export function vmSettings(kernel: Kernel): DirNode {
     watermark_boost_factor: kept(15000, 0, INT_MAX),
     watermark_scale_factor: kept(10, 1, 3000),
   })
+}
+
+/** Of bytes and ratio the one that was set last holds; the other one shows 0. */
+function dirtySettings({ files: { writeback: wb } }: Kernel): Record<string, TextNode> {
+  const { tunables } = wb
+  return {
+    dirty_background_bytes: setting(
+      () => tunables.dirtyBackgroundBytes,
+      1,
+      Number.MAX_SAFE_INTEGER,
+      (value) => setDirtyBackgroundBytes(wb, value),
+    ),
+    dirty_background_ratio: setting(
+      () => tunables.dirtyBackgroundRatio,
+      0,
+      100,
+      (value) => setDirtyBackgroundRatio(wb, value),
+    ),
+    dirty_bytes: setting(
+      () => tunables.dirtyBytes,
+      LEAST_DIRTY_BYTES,
+      Number.MAX_SAFE_INTEGER,
+      (value) => setDirtyBytes(wb, value),
+    ),
+    dirty_expire_centisecs: setting(
+      () => tunables.dirtyExpireCentisecs,
+      0,
+      INT_MAX,
+      (value) => void (tunables.dirtyExpireCentisecs = value),
+    ),
+    dirty_ratio: setting(
+      () => tunables.dirtyRatio,
+      0,
+      100,
+      (value) => setDirtyRatio(wb, value),
+    ),
+    dirty_writeback_centisecs: setting(
+      () => tunables.dirtyWritebackCentisecs,
+      0,
+      INT_MAX,
+      (value) => void (tunables.dirtyWritebackCentisecs = value),
+    ),
+    laptop_mode: setting(
+      () => tunables.laptopMode,
+      0,
+      INT_MAX,
+      (value) => void (tunables.laptopMode = value),
+    ),
+  }
 }
