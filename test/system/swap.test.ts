@@ -32,6 +32,12 @@ describe('programs with more memory than there is RAM', () => {
     const { stdout, system } = runProgram(name, args, { ...config, swap: '24M' })
     expect(event(system, 'pswpout')).toBeGreaterThan(100)
     expect(event(system, 'pswpin')).toBeGreaterThan(0)
+    const vmstat = (word: string) =>
+      Number(new RegExp(`^${word} (\\d+)$`, 'm').exec(system.readProc('/proc/vmstat'))![1])
+    for (const word of ['nr_vmscan_write', 'nr_written'])
+      expect(vmstat(word)).toBeGreaterThanOrEqual(event(system, 'pswpout'))
+    expect(vmstat('pgdeactivate')).toBeGreaterThan(event(system, 'pswpout'))
+    for (const word of ['pgactivate', 'pgrefill']) expect(vmstat(word)).toBeGreaterThan(0)
     const { swap, faults } = system.report()
     expect(swap).toMatchObject({ pagesOut: event(system, 'pswpout'), pagesIn: event(system, 'pswpin') })
     expect(faults.total).toBe(

@@ -142,6 +142,8 @@ const LATER_EVENT_NAMES = [
   'pgscan_file',
   'pgsteal_anon',
   'pgsteal_file',
+  'pgrefill',
+  'zone_reclaim_success',
 ] as const
 export type EventName = (typeof EVENT_NAMES_AFTER_ZONES)[number] | (typeof LATER_EVENT_NAMES)[number]
 

@@ -102,7 +102,7 @@ export function* zoneReclaim(phys: Phys, zone: Zone, gfp: number, order: number)
   } finally {
     zone.isReclaimLocked = false
   }
-  if (freed >= 2 ** order) return ZONE_RECLAIM_SUCCESS
-  phys.events.add('zone_reclaim_failed')
-  return ZONE_RECLAIM_SOME
+  const isEnough = freed >= 2 ** order
+  phys.events.add(isEnough ? 'zone_reclaim_success' : 'zone_reclaim_failed')
+  return isEnough ? ZONE_RECLAIM_SUCCESS : ZONE_RECLAIM_SOME
 }

@@ -70,6 +70,9 @@ export class LinuxReclaimer implements Reclaimer {
   // Of the turn of the clock hand that is under way.
   #sawDirty = false
   #filePages = 0
+  // What of the policy's events vmstat has been told.
+  #activated = 0
+  #deactivated = 0
 
   constructor(owners: Owners, cache: PageCache, mover: MovingPart, hooks: ReclaimHooks) {
     this.#owners = owners
@@ -155,6 +158,16 @@ export class LinuxReclaimer implements Reclaimer {
     events.add(`pgsteal_${who}`, taken)
     events.add(`pgsteal_${kind}`, taken)
   }
+  /** Counts pages that changed lists since it was last asked. */
+  #noteLists({ policy: { events } }: UvmPageDaemon): void {
+    const { events: vmstat } = this.#owners.phys
+    vmstat.add('pgactivate', events.pdreact - this.#activated)
+    // Who looks at an active page here deactivates it.
+    vmstat.add('pgrefill', events.pddeact - this.#deactivated)
+    vmstat.add('pgdeactivate', events.pddeact - this.#deactivated)
+    this.#activated = events.pdreact
+    this.#deactivated = events.pddeact
+  }
   /** Turns the clock hand until enough pages have been taken, and waits for what is being written. */
   *#turnClock(daemon: UvmPageDaemon, zones: readonly Zone[], wanted: number, who: 'kswapd' | 'direct'): Sleep<number> {
     const { phys } = this.#owners
@@ -184,6 +197,7 @@ export class LinuxReclaimer implements Reclaimer {
       this.#note(who, files, files, 'file')
       this.#note(who, policy.events.pdscans - scanned - files, taken - before - files, 'anon')
     }
+    this.#noteLists(daemon)
     yield* daemon.pageoutsDone()
     return taken
   }

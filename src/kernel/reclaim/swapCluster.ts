@@ -1,7 +1,7 @@
 // Pages on their way out, gathered so that one request writes neighbouring slots.
 
 import { type Err, ENOMEM, PAGE_SIZE } from '../../base/index.ts'
-import { PG_dirty, PG_locked, PG_reclaim, PG_writeback } from '../phys/index.ts'
+import { NR_VMSCAN_WRITE, PG_dirty, PG_locked, PG_reclaim, PG_writeback } from '../phys/index.ts'
 import { SWSLOT_BAD, uvmSwapAlloc, uvmSwapFree, uvmSwapMarkBad, uvmSwapPutStart } from '../swap/index.ts'
 import type { SwapOwner } from './swapOwner.ts'
 import type { UvmPageDaemon } from './uvmPageDaemon.ts'
@@ -44,6 +44,7 @@ export class SwapCluster {
     page.slot = this.#slot + this.#pages.length
     const { flags } = phys.frames
     flags[page.frame] = flags[page.frame]! | PG_locked | PG_writeback | PG_reclaim
+    phys.zoneOf(page.frame).stat[NR_VMSCAN_WRITE]!++
     this.#pages.push(page)
     events.pgswapout++
     if (this.#pages.length === this.#room) this.flush()

@@ -1,4 +1,5 @@
 import { EIO, type Err, PAGE_SIZE, type Pfn, type Sleep, sleepOn, WaitQueue } from '../../base/index.ts'
+import { NR_WRITTEN } from '../phys/index.ts'
 import { type Swap, SWSLOT_BAD } from './swap.ts'
 
 /**
@@ -64,6 +65,7 @@ export function uvmSwapPutStart(
   disk.write((slot - first) * PAGE_SIZE, bytes, (error) => {
     if (error === 0) {
       swap.phys.events.add('pswpout', pages.length)
+      for (const page of pages) swap.phys.zoneOfPfn(page).stat[NR_WRITTEN]!++
       swap.phys.events.add('pgpgout', (pages.length * PAGE_SIZE) / 1024)
     }
     done(error)
