@@ -12,6 +12,8 @@ export class TestReclaimer implements Reclaimer {
   isAsleep = true
   /** What directReclaim does; answers pages freed. */
   reclaim: (request: ReclaimRequest) => number = () => 0
+  /** Pages that zoneReclaim says it has freed. */
+  zoneFrees = 0
   kill: () => boolean = () => false
   /** Pages whose migration fails with this error. */
   readonly stuck = new Map<number, Err>()
@@ -36,7 +38,7 @@ export class TestReclaimer implements Reclaimer {
   }
   *zoneReclaim(_zone: Zone, _gfp: number, _order: number): Sleep<number> {
     this.calls.push('zoneReclaim')
-    return 0
+    return this.zoneFrees
   }
   *outOfMemory(): Sleep<boolean> {
     this.calls.push('outOfMemory')
