@@ -240,7 +240,7 @@ export class EntryTree {
     else {
       node = this.#used++
       if (node * STRIDE === this.#nodes.length) {
-        const larger = new Float64Array(2 * this.#nodes.length)
+        const larger = new Float64Array(Math.ceil(node * 1.5) * STRIDE)
         larger.set(this.#nodes)
         this.#nodes = larger
       }
