@@ -55,3 +55,17 @@ describe('one shootdown that another CPU does not hear', () => {
     expect(() => deaf.run({ ...store, cpu: 1, byte: 9 })).toThrow('byte behind page')
   })
 })
+
+describe('what long runs have found', () => {
+  it('a sharer wires a page that another one had wired before the fork', () => {
+    const trial = subjectOf(netbsd).start()
+    const steps: readonly Step[] = [
+      { do: 'map', who: 0, cpu: 0, page: 6, count: 7, to: 6, byte: 48, prot: 1, kind: 220 },
+      { do: 'wire', who: 0, cpu: 0, page: 9, count: 3, to: 10, byte: 253, prot: 3, kind: 212 },
+      { do: 'fork', who: 0, cpu: 1, page: 0, count: 6, to: 12, byte: 10, prot: 2, kind: 251 },
+      { do: 'wire', who: 1, cpu: 1, page: 6, count: 4, to: 4, byte: 72, prot: 5, kind: 99 },
+    ]
+    for (const one of steps) trial.run(one)
+    expect(() => trial.finish()).not.toThrow()
+  })
+})

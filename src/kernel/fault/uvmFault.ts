@@ -263,8 +263,10 @@ function resolve(map: VmMap, va: number, asked: number, how: number): 0 | Err | 
   // A wired page is made ready for every access that the entry will ever allow.
   const isWired = (how & FAULT_WIRE) !== 0 || entry.wiredCount > 0
   const access = isWired ? asked | entry.protection : asked
-  // In a shared amap a page that is wired is nobody else's snapshot: no later store of a sharer will put another in its place.
-  const isGroups = (how & FAULT_WIRE) !== 0 && entry.isCow && entry.amap !== null && entry.amap.isShared
+  // In a shared amap, or one that a child will share, a page that is wired is nobody else's snapshot: no later store or
+  // wiring of a sharer will put another in its place.
+  const isSharers = entry.amap?.isShared === true || entry.inheritance === VM_INHERIT_SHARE
+  const isGroups = (how & FAULT_WIRE) !== 0 && entry.isCow && isSharers
   const isWrite = ((isWired ? limit : asked) & WRITE) !== 0 || isGroups
   if (isWrite && entry.isCow) prepareAnonGroup(entry)
   const isFirst = (how & (FAULT_WIRE | FAULT_AGAIN)) === 0
