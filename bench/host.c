@@ -1,6 +1,7 @@
 /* The same operations on the host's Linux, for comparison: one line each, a name and nanoseconds.
  * Processor time of the calling thread; medians.  Transparent huge pages are off. */
 #define _GNU_SOURCE
+#include "host.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,20 +14,8 @@
 #define PAGE 4096l
 #define SAMPLES 21
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return t.tv_sec * 1e9 + t.tv_nsec;
-}
-
-static int compare(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static void report(const char *name, double *samples) {
-    qsort(samples, SAMPLES, sizeof *samples, compare);
-    printf("%s\t%.1f\n", name, samples[SAMPLES / 2]);
+    printf("%s\t%.1f\n", name, median(samples, SAMPLES));
 }
 
 static volatile char *map(long pages) {

@@ -5,6 +5,7 @@
  *   place of a call:  | other, 4 pages | free, 4 pages | the call's own, 8 pages |   next place …
  */
 #define _GNU_SOURCE
+#include "host.h"
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <stdio.h>
@@ -40,22 +41,6 @@ static long places;
 static int memory_file, segment, faults, maps, statm, pagemap;
 static char *heap, *sealed = SEALED;
 static char bytes[1 << 16];
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return t.tv_sec * 1e9 + t.tv_nsec;
-}
-
-static int compare(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *samples) {
-    qsort(samples, SAMPLES, sizeof *samples, compare);
-    return samples[SAMPLES / 2];
-}
 
 static unsigned long long seed = 88172645463325252ull;
 static long below(long n) {
@@ -233,7 +218,7 @@ static void measure(const struct subject *s) {
         }
         if (sample >= 0) samples[sample] = took;
     }
-    printf("%s\t%.1f\n", s->name, median(samples));
+    printf("%s\t%.1f\n", s->name, median(samples, SAMPLES));
 }
 
 /* Once for each sample: what costs in proportion to the mappings. */
@@ -244,7 +229,7 @@ static void measure_whole(const char *name, long (*call)(char *), double divisor
         if (call(BASE) == -1) { perror(name); return; }
         if (sample >= 0) samples[sample] = (now() - start) / divisor;
     }
-    printf("%s\t%.1f\n", name, median(samples));
+    printf("%s\t%.1f\n", name, median(samples, SAMPLES));
 }
 
 /* faults.ts: stores to random pages of random mappings of four pages each, which lie side by side. */
@@ -270,7 +255,7 @@ static void random_faults(void) {
         for (int i = 0; i < FAULTS; i++) madvise(at[i], PAGE, MADV_DONTNEED);
         if (sample >= 0) samples[sample] = took;
     }
-    printf("random page fault\t%.1f\n", median(samples));
+    printf("random page fault\t%.1f\n", median(samples, SAMPLES));
 }
 
 int main(int argc, char **argv) {

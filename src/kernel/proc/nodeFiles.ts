@@ -6,7 +6,7 @@ import { compactMemory, type Node } from '../phys/index.ts'
 import type { Kernel } from '../process/index.ts'
 import { LARGE_PAGES } from './largeFrames.ts'
 import { NODE_COUNTERS, ZONE_COUNTERS } from './zoneFiles.ts'
-import { type Counters, sumCounters, zoneCounters } from './zoneCounters.ts'
+import { type Counters, listRows, sumCounters, zoneCounters } from './zoneCounters.ts'
 
 /** Ascending numbers as the kernel lists them: `0-3,8`. */
 export function idList(ids: readonly number[]): string {
@@ -81,14 +81,7 @@ export function nodeMeminfoText(kernel: Kernel, node: Node): string {
     ['MemFree', of('nr_free_pages')],
     ['MemUsed', total - of('nr_free_pages')],
     ['SwapCached', of('nr_swapcached')],
-    ['Active', of('nr_active_anon') + of('nr_active_file')],
-    ['Inactive', of('nr_inactive_anon') + of('nr_inactive_file')],
-    ['Active(anon)', of('nr_active_anon')],
-    ['Inactive(anon)', of('nr_inactive_anon')],
-    ['Active(file)', of('nr_active_file')],
-    ['Inactive(file)', of('nr_inactive_file')],
-    ['Unevictable', of('nr_unevictable')],
-    ['Mlocked', of('nr_mlock')],
+    ...listRows(counters),
     ['Dirty', of('nr_dirty')],
     ['Writeback', of('nr_writeback')],
     ['FilePages', of('nr_file_pages')],

@@ -8,7 +8,7 @@ import { dirtyThresholds } from '../writeback/index.ts'
 import { committedPages } from './committed.ts'
 import { LARGE_PAGES } from './largeFrames.ts'
 import { vmallocPages } from './memoryTexts.ts'
-import { sumCounters, zoneCounters } from './zoneCounters.ts'
+import { listRows, sumCounters, zoneCounters } from './zoneCounters.ts'
 
 /** What the frames hold now, in pages, told from the frame table itself. */
 export interface FrameUse {
@@ -54,14 +54,7 @@ export function meminfoText(kernel: Kernel): string {
     ['Buffers', 0],
     ['Cached', of('nr_file_pages') - of('nr_swapcached')],
     ['SwapCached', of('nr_swapcached')],
-    ['Active', of('nr_active_anon') + of('nr_active_file')],
-    ['Inactive', of('nr_inactive_anon') + of('nr_inactive_file')],
-    ['Active(anon)', of('nr_active_anon')],
-    ['Inactive(anon)', of('nr_inactive_anon')],
-    ['Active(file)', of('nr_active_file')],
-    ['Inactive(file)', of('nr_inactive_file')],
-    ['Unevictable', of('nr_unevictable')],
-    ['Mlocked', of('nr_mlock')],
+    ...listRows(counters),
     ['SwapTotal', vm.anons.swap?.swpages ?? 0],
     ['SwapFree', vm.anons.swap?.freePages ?? 0],
     ['Zswap', 0],

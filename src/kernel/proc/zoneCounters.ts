@@ -78,6 +78,21 @@ export function sumCounters(counters: ReadonlyMap<number, Counters>, zones?: rea
   return sums
 }
 
+/** The lines about the lists of pages that every meminfo has, in pages. */
+export function listRows(counters: Counters): [string, number][] {
+  const of = (name: string): number => counters.get(name) ?? 0
+  return [
+    ['Active', of('nr_active_anon') + of('nr_active_file')],
+    ['Inactive', of('nr_inactive_anon') + of('nr_inactive_file')],
+    ['Active(anon)', of('nr_active_anon')],
+    ['Inactive(anon)', of('nr_inactive_anon')],
+    ['Active(file)', of('nr_active_file')],
+    ['Inactive(file)', of('nr_inactive_file')],
+    ['Unevictable', of('nr_unevictable')],
+    ['Mlocked', of('nr_mlock')],
+  ]
+}
+
 /** Frames that some process shows in locked memory. */
 export function mlockedFrames(kernel: Kernel): Set<number> {
   const { frames } = kernel.phys
