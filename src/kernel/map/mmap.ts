@@ -16,7 +16,6 @@ import {
   VM_NORESERVE,
   VM_SHARED,
   VM_WIPEONFORK,
-  type VmMapEntry,
 } from './entry.ts'
 import { mayCommit, OVERCOMMIT_NEVER } from './commit.ts'
 import { tellUnmapped } from './faultListener.ts'
@@ -176,9 +175,4 @@ export function mappedBytes(space: VmSpace, start: number, end: number): number 
   for (let e = space.map.firstEndingAbove(start); e !== null && e.start < end; e = e.next)
     bytes += Math.min(e.end, end) - Math.max(e.start, start)
   return bytes
-}
-
-/** Entries of a range, in order. */
-export function* entriesIn(space: VmSpace, start: number, end: number): IterableIterator<VmMapEntry> {
-  for (let e = space.map.firstEndingAbove(start); e !== null && e.start < end; e = e.next) yield e
 }
